@@ -1,0 +1,28 @@
+/*
+ * Jobs: the records behind `jobs`, one per verb or long operation under way. A job is not a thread.
+ * Thread safe.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "backends/backend.h"
+#include "backends/support/buf.h"
+#include "backends/support/error.h"
+
+struct job; /* reference counted */
+
+/* what: "start pool 'x'"; shown with an id, percent and ETA until job_end. NULL: no memory. */
+struct job *job_begin(const char *what, uint64_t deadline_ns);
+void job_end(struct job *j);
+
+/* The call that a backend gets: progress goes to the job, cancelled comes from it. */
+struct call *job_call(struct job *j);
+
+/* Asks every holder of its call to stop; safe from any thread while the job has not ended. */
+void job_cancel(struct job *j);
+
+/* `cancel ID` written to `jobs`. -EINVAL: no such verb; -ENOENT: no such job. */
+int jobs_write(const char *line, struct error *err);
+int jobs_show(struct buf *out);
+void jobs_cancel_all(void);
