@@ -1,0 +1,304 @@
+# What every story stands on: sourced first, it gives a private mount at $storage of SOURCE $source
+# and a scratch directory $tmp, and at the end fails the story unless the daemon ended cleanly.
+#
+# Before sourcing, a story may set mount_options, or mount=no to call mount_storage itself.
+# Header lines that tests/run reads: "# limit: SECONDS", "# quick" (part of --quick),
+# "# tsan" (runs under ThreadSanitizer too). Exit status 77 skips.
+# shellcheck shell=sh disable=SC2034
+
+set -eu
+
+# A mount namespace of our own: whatever happens, nothing stays mounted on this machine.
+if [ "$(id -u)" = 0 ] && [ -z "${STORY_NAMESPACE-}" ]; then
+	STORY_NAMESPACE=1 exec unshare --mount "$0" "$@"
+fi
+
+here=$(cd "${0%/*}" && pwd)
+repo=$(cd "$here" && while [ ! -f COPYING ]; do cd ..; done && pwd)
+# shellcheck disable=SC2012  # our own names
+: "${STORAGEFS_BUILD:=$(ls -dt "$repo"/build*/fs 2>/dev/null | sed -n '1s,/fs$,,p')}"
+[ -n "$STORAGEFS_BUILD" ] || { echo "nothing is built yet: see tests/run"; exit 1; }
+storagefs=$STORAGEFS_BUILD/fs/storagefs
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/storagefs.XXXXXX")
+chmod 755 "$tmp"
+source=$tmp/source
+storage=$tmp/storage
+log=$tmp/log
+daemon=
+mkdir "$source" "$storage"
+: >"$log"
+export LC_ALL=C
+export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+export UBSAN_OPTIONS="print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
+export TSAN_OPTIONS="second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+umask 022
+
+fail()
+{
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+skip()
+{
+	echo "$*"
+	exit 77
+}
+
+# -- what a story needs; without it the story is skipped --
+
+need()
+{
+	for tool_; do
+		command -v "$tool_" >/dev/null || skip "$tool_ is not installed"
+	done
+}
+
+need_root()
+{
+	[ "$(id -u)" = 0 ] || skip "not root"
+}
+
+need_backend()
+{
+	[ -e "$STORAGEFS_BUILD/backends/$1.so" ] || skip "the backend $1 is not built"
+}
+
+# -- the daemon --
+
+daemon_gone()
+{
+	[ ! -e "/proc/$daemon/status" ] || grep -q '^State:.Z' "/proc/$daemon/status"
+}
+
+# mount_storage [OPTIONS]: OPTIONS instead of $mount_options
+# shellcheck disable=SC2120
+mount_storage()
+{
+	options_=${1-${mount_options-}}
+	"$storagefs" -f ${options_:+-o "$options_"} "$source" "$storage" >>"$log" 2>&1 &
+	daemon=$!
+	tries_=0
+	until mountpoint -q "$storage"; do
+		if daemon_gone || [ "$tries_" -gt 1000 ]; then
+			fail "the daemon did not mount $storage"
+		fi
+		sleep 0.02
+		tries_=$((tries_ + 1))
+	done
+}
+
+# Waits for the daemon's end; false unless it came in time with exit status 0.
+daemon_ended()
+{
+	tries_=0
+	until daemon_gone || [ "$tries_" -gt 1500 ]; do
+		sleep 0.02
+		tries_=$((tries_ + 1))
+	done
+	if ! daemon_gone; then
+		echo "FAILED: the daemon did not end within 30 seconds of the unmount" >&2
+		return 1
+	fi
+	status_=0
+	wait "$daemon" 2>/dev/null || status_=$?
+	daemon=
+	[ "$status_" = 0 ] || {
+		echo "FAILED: the daemon's exit status is $status_" >&2
+		return 1
+	}
+}
+
+try_umount()
+{
+	umount "$storage" || {
+		fuser -vm "$storage" 2>&1 || :
+		echo "FAILED: $storage cannot be unmounted" >&2
+		return 1
+	}
+	daemon_ended
+}
+
+umount_storage()
+{
+	try_umount || exit 1
+}
+
+# kill -9, as a power cut does it; the dead mount stays.
+kill_daemon()
+{
+	kill -9 "$daemon"
+	wait "$daemon" 2>/dev/null || :
+	daemon=
+}
+
+sanitizer_reported()
+{
+	grep -Eq 'ERROR: (Address|Leak|Undefined)|WARNING: ThreadSanitizer|runtime error:' "$log"
+}
+
+end()
+{
+	result_=$?
+	trap - EXIT
+	trap '' INT TERM HUP
+	set +e
+	cd /
+	if [ -n "$daemon" ] && [ "$result_" = 0 ]; then
+		try_umount || result_=1
+	fi
+	if [ -n "$daemon" ]; then
+		umount -l "$storage" 2>/dev/null
+		kill "$daemon" 2>/dev/null
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			daemon_gone && break
+			sleep 0.2
+		done
+		daemon_gone || kill -9 "$daemon"
+		wait "$daemon" 2>/dev/null
+	fi
+	if sanitizer_reported; then
+		echo "FAILED: a sanitizer reported"
+		result_=1
+	fi
+	if [ "$result_" != 0 ] && [ "$result_" != 77 ]; then
+		echo "--- the daemon's log ($log):"
+		tail -n 150 "$log"
+	fi
+	umount -l "$storage" 2>/dev/null
+	chmod -R u+rwX "$tmp" 2>/dev/null
+	rm -rf --one-file-system "$tmp"
+	exit "$result_"
+}
+trap end EXIT
+trap 'exit 143' INT TERM HUP
+
+# -- expectations --
+
+errno_text()
+{
+	case $1 in
+	EACCES) echo "Permission denied" ;;
+	EAGAIN) echo "Resource temporarily unavailable" ;;
+	EBADMSG) echo "Bad message" ;;
+	EBUSY) echo "Device or resource busy" ;;
+	EEXIST) echo "File exists" ;;
+	EFBIG) echo "File too large" ;;
+	EILSEQ) echo "Invalid or incomplete multibyte" ;;
+	EINVAL) echo "Invalid argument" ;;
+	EIO) echo "Input/output error" ;;
+	EISDIR) echo "Is a directory" ;;
+	ENODEV) echo "No such device" ;;
+	ENOENT) echo "No such file or directory" ;;
+	ENOSPC) echo "No space left on device" ;;
+	ENOTDIR) echo "Not a directory" ;;
+	ENOTEMPTY) echo "Directory not empty" ;;
+	EOPNOTSUPP) echo "Operation not supported" ;;
+	EPERM) echo "Operation not permitted" ;;
+	EROFS) echo "Read-only file system" ;;
+	ETIMEDOUT) echo "Connection timed out" ;;
+	EXDEV) echo "Invalid cross-device link" ;;
+	*) fail "errno_text does not know $1" ;;
+	esac
+}
+
+# expect_errno ERRNO COMMAND…: it fails and its message has the text of ERRNO
+expect_errno()
+{
+	want_=$(errno_text "$1")
+	shift
+	if "$@" >"$tmp/out" 2>"$tmp/err"; then
+		fail "succeeded instead of '$want_': $*"
+	fi
+	grep -qF "$want_" "$tmp/err" || {
+		cat "$tmp/err" >&2
+		fail "did not say '$want_': $*"
+	}
+}
+
+# expect_error TEXT COMMAND…: it fails and the sentence in the tree's error file has TEXT
+expect_error()
+{
+	want_=$1
+	shift
+	if "$@" >"$tmp/out" 2>"$tmp/err"; then
+		fail "succeeded instead of an error with '$want_': $*"
+	fi
+	grep -qF -e "$want_" "$storage/error" || {
+		cat "$tmp/err" "$storage/error" >&2
+		fail "the error does not say '$want_': $*"
+	}
+}
+
+# refuse ERRNO TEXT COMMAND…: both of the above
+refuse()
+{
+	errno_=$1
+	text_=$2
+	shift 2
+	expect_errno "$errno_" "$@"
+	grep -qF -e "$text_" "$storage/error" || {
+		cat "$storage/error" >&2
+		fail "the error does not say '$text_': $*"
+	}
+}
+
+# is VALUE FILE: the file has exactly this line
+is()
+{
+	got_=$(cat "$2") || fail "cannot read $2"
+	[ "$got_" = "$1" ] || fail "$2 is '$got_', not '$1'"
+}
+
+# size BYTES FILE: what stat says
+size()
+{
+	got_=$(stat -c %s "$2") || fail "no $2"
+	[ "$got_" = "$1" ] || fail "the size of $2 is $got_, not $1"
+}
+
+# eventually SECONDS COMMAND…: succeeds within the time
+eventually()
+{
+	until_=$(($(date +%s%N) + $1 * 1000000000))
+	for_=$1
+	shift
+	until "$@" 2>"$tmp/err" >"$tmp/out"; do
+		if [ "$(date +%s%N)" -gt "$until_" ]; then
+			cat "$tmp/out" "$tmp/err" >&2
+			fail "not within $for_ s: $*"
+		fi
+		sleep 0.02
+	done
+}
+
+# -- doing things --
+
+# put FILE LINE: one write(2), whose errno is printed (a shell's own echo does not say it)
+put()
+{
+	env printf '%s\n' "$2" >"$1"
+}
+
+# dir_pool NAME [DIRECTORY]: a running dir pool; its directory is made where missing
+dir_pool()
+{
+	dir_=${2-$tmp/$1}
+	mkdir -p "$dir_"
+	mkdir "$storage/pools/$1"
+	put "$storage/pools/$1/xml" "<pool type='dir'><target><path>$dir_</path></target></pool>"
+	is running "$storage/pools/$1/state"
+}
+
+# fake_pool NAME XML: a running pool of the fake backend; XML is what its <source> has
+fake_pool()
+{
+	need_backend fake
+	mkdir "$storage/pools/$1"
+	put "$storage/pools/$1/xml" "<pool type='fake'>$2</pool>"
+}
+
+if [ "${mount-yes}" = yes ]; then
+	mount_storage "${mount_options-}"
+fi
