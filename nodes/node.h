@@ -158,3 +158,7 @@ void node_remember(const struct node *n, const char *name, const struct error *e
  * content; else the entry name in directory n. */
 void nodes_affected(const struct event *e,
 		    void (*each)(void *arg, const struct node *n, const char *name), void *arg);
+
+/* The name under which n stands in the directory of volumes, descriptions or snapshots dir; NULL: not
+ * there. For EVENT_VOLUMES_ALL, after which all that stands in an affected directory is stale. */
+const char *node_name_in(const struct node *n, const struct node *dir);

@@ -1,0 +1,221 @@
+/* Addresses: making, comparing and naming nodes; the mount's owner and mode. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/model/pools.h"
+#include "nodes/table.h"
+
+static struct nodes_options options = { .mode = 0755 };
+static struct timespec opened;
+static struct executor *tree, *discovery;
+
+#define TREE_THREADS      16
+#define DISCOVERY_THREADS 16
+
+int nodes_open(const struct nodes_options *o, struct error *err)
+{
+	options = *o;
+	clock_gettime(CLOCK_REALTIME, &opened);
+	tree = executor_new(TREE_THREADS);
+	discovery = executor_new(DISCOVERY_THREADS);
+	if (!tree || !discovery)
+		return error_set(err, ENOMEM, "cannot prepare the tree: out of memory");
+	return 0;
+}
+
+void nodes_close(void)
+{
+	if (tree)
+		executor_close(take(tree));
+	if (discovery)
+		executor_close(take(discovery));
+	scratch_exit();
+	sources_exit();
+}
+
+const struct nodes_options *nodes_options(void)
+{
+	return &options;
+}
+
+struct executor *tree_executor(void)
+{
+	return tree;
+}
+
+struct executor *sources_executor(void)
+{
+	return discovery;
+}
+
+struct executor *pool_where(struct pool *p)
+{
+	return pool_runs_inline(p) ? NULL : pool_executor(p);
+}
+
+int node_set(struct node *out, const struct row *row, struct pool *pool, const char *name,
+	     const char *sub, uint64_t ident)
+{
+	AUTO_FREE char *n = name ? strdup(name) : NULL;
+	AUTO_FREE char *s = sub ? strdup(sub) : NULL;
+
+	if ((name && !n) || (sub && !s))
+		return -ENOMEM;
+	*out = (struct node){
+		.row = row,
+		.pool = pool ? pool_ref(pool) : NULL,
+		.name = take(n),
+		.sub = take(s),
+		.ident = ident,
+	};
+	return 0;
+}
+
+void node_root(struct node *out)
+{
+	*out = (struct node){ .row = &root_row };
+}
+
+int node_copy(const struct node *from, struct node *to)
+{
+	return node_set(to, from->row, from->pool, from->name, from->sub, from->ident);
+}
+
+void node_clear(struct node *n)
+{
+	free(n->name);
+	free(n->sub);
+	if (n->pool)
+		pool_unref(n->pool);
+	*n = (struct node){ 0 };
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+bool node_equal(const struct node *a, const struct node *b)
+{
+	return a->row == b->row && a->pool == b->pool && a->ident == b->ident &&
+	       same_text(a->name, b->name) && same_text(a->sub, b->sub);
+}
+
+static uint64_t hash_names(uint64_t h, const char *name, const char *sub)
+{
+	if (name)
+		h = hash_bytes(name, strlen(name) + 1, h);
+	return sub ? hash_bytes(sub, strlen(sub) + 1, h ^ 1) : h;
+}
+
+uint64_t node_hash(const struct node *n)
+{
+	uint64_t seed = (uintptr_t)n->row ^ n->ident;
+
+	if (n->pool)
+		seed ^= pool_serial(n->pool) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash_names(hash_bytes(&seed, sizeof(seed), 0), n->name, n->sub);
+}
+
+uint64_t ino_of(const struct row *row, struct pool *pool, const char *name, const char *sub)
+{
+	uint64_t seed = pool ? pool_hash(pool) : 0;
+
+	return hash_names(hash_string(row->name, seed), name, sub);
+}
+
+void stat_defaults(const struct node *n, struct stat *st)
+{
+	mode_t mode = options.mode & n->row->perm;
+
+	if (n->row->kind->type != S_IFDIR)
+		mode &= ~0111;
+	if (n->row->flags & ROW_PRIVATE)
+		mode &= 0700;
+	*st = (struct stat){
+		.st_ino = ino_of(n->row, n->pool, n->name, n->sub),
+		.st_mode = n->row->kind->type | mode,
+		.st_uid = options.uid,
+		.st_gid = options.gid,
+		.st_nlink = n->row->kind->type == S_IFDIR ? 2 : 1,
+		.st_blksize = 4096,
+		.st_mtim = n->pool ? pool_changed(n->pool) : opened,
+	};
+	st->st_atim = st->st_ctim = st->st_mtim;
+}
+
+void stat_from_volume(const struct vol_stat *vs, struct stat *st)
+{
+	st->st_size = vs->size;
+	st->st_blocks = (vs->allocated + 511) / 512;
+	if (vs->has_owner) {
+		st->st_mode = S_IFREG | (vs->mode & 07777);
+		st->st_uid = vs->uid;
+		st->st_gid = vs->gid;
+	}
+	if (vs->has_times) {
+		st->st_atim = vs->atime;
+		st->st_mtim = vs->mtime;
+		st->st_ctim = vs->ctime;
+	} else {
+		clock_gettime(CLOCK_REALTIME, &st->st_mtim);
+		st->st_atim = st->st_ctim = st->st_mtim;
+	}
+}
+
+/* The directory part of a path, for what hangs below a pool. */
+static const char *below_pool(const struct row *row)
+{
+	if (row == &volume_row)
+		return "volumes/";
+	if (row == &info_row)
+		return "info/";
+	if (row >= info_rows && row->kind != &scratch_kind && row_find(info_rows, row->name) == row)
+		return "info/";
+	if (row->kind == snapshot_dir_row.kind)
+		return "snapshots/";
+	return "";
+}
+
+void node_path(const struct node *n, char *path, size_t size)
+{
+	char pool[POOL_NAME_MAX] = "";
+	const char *leaf = n->row->name;
+
+	if (n->row == &root_row) {
+		snprintf(path, size, "/");
+		return;
+	}
+	if (n->pool)
+		pool_name(n->pool, pool);
+	if (n->row == &volume_row || n->row == &info_row || n->row == &pool_row || !n->pool)
+		leaf = n->name ? NULL : leaf;
+	snprintf(path, size, "%s%s%s%s%s%s%s%s%s", n->pool ? "pools/" : "", pool,
+		 n->pool && n->row != &pool_row ? "/" : "", below_pool(n->row),
+		 n->name ? n->name : "", n->name && (leaf || n->sub) ? "/" : "", leaf ? leaf : "",
+		 leaf && n->sub ? "/" : "", n->sub ? n->sub : "");
+}
+
+int show_text(struct buf *out, const char *text)
+{
+	return buf_printf(out, "%s\n", text);
+}
+
+pid_t process_of(pid_t tid)
+{
+	char path[64], line[256];
+	int tgid = tid;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return tid;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	fclose(f);
+	return tgid;
+}

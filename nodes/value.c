@@ -1,0 +1,86 @@
+/* Values and verbs: a text made at open; one write is one value or one verb. */
+#include <errno.h>
+#include <string.h>
+
+#include "nodes/table.h"
+
+#define VALUE_LIMIT 4096
+
+static int render(const struct node *n, struct call *call, struct buf *out, struct error *err)
+{
+	return n->row->show ? n->row->show(n, call, out, err) : 0;
+}
+
+/* The exact size costs a rendering; what cannot be shown is empty here and says why at open. */
+int value_stat(const struct node *n, struct stat *st, struct call *call, struct error *err)
+{
+	AUTO_BUF struct buf text = { 0 };
+
+	if (render(n, call, &text, NULL) == 0)
+		st->st_size = text.len;
+	st->st_blocks = (st->st_size + 511) / 512;
+	return 0;
+}
+
+int value_open(struct handle *h, bool created, pid_t pid, struct call *call, struct error *err)
+{
+	if ((h->flags & O_ACCMODE) == O_WRONLY)
+		return 0;
+	return render(&h->node, call, &h->text, err);
+}
+
+static ssize_t value_write(struct handle *h, const void *data, size_t size, uint64_t off,
+			   struct call *call, struct error *err)
+{
+	const struct node *n = &h->node;
+	char line[VALUE_LIMIT + 1];
+	size_t len = size;
+
+	if (!n->row->store)
+		return error_set(err, EPERM, "'%s' is read-only", n->row->name);
+	if (len && ((const char *)data)[len - 1] == '\n')
+		len--;
+	if (len > VALUE_LIMIT || memchr(data, '\n', len) || memchr(data, '\0', len))
+		return error_set(err, EINVAL, "'%s' takes exactly one line in one write",
+				 n->row->name);
+	memcpy(line, data, len);
+	line[len] = '\0';
+
+	int r = n->row->store(n, line, len, call, err);
+
+	return r < 0 ? r : (ssize_t)size;
+}
+
+/* O_TRUNC and truncate to nothing are what a redirection does first: they change nothing. */
+static int value_setattr(const struct node *n, const struct node_attr *a, struct call *call,
+			 struct error *err)
+{
+	if (a->attr.mask & (VOL_MODE | VOL_UID | VOL_GID))
+		return error_set(err, EPERM,
+				 "mode and owner of '%s' come from the mount options", n->row->name);
+	if ((a->attr.mask & NODE_SIZE) && a->size)
+		return error_set(err, EINVAL, "'%s' has the size of its value", n->row->name);
+	return 0;
+}
+
+struct executor *value_where(const struct node *n, enum node_op op, bool *verb)
+{
+	if (!n->pool)
+		return NULL;
+	if (op == NODE_WRITE && (n->row->flags & ROW_WORKS)) {
+		*verb = true;
+		return pool_executor(n->pool);
+	}
+	if ((op == NODE_STAT || op == NODE_OPEN) && (n->row->flags & ROW_ASKS))
+		return pool_where(n->pool);
+	return NULL;
+}
+
+const struct kind value_kind = {
+	.type = S_IFREG,
+	.stat = value_stat,
+	.setattr = value_setattr,
+	.open = value_open,
+	.write = value_write,
+	.where = value_where,
+};
