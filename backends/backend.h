@@ -224,6 +224,9 @@ struct backend {
 	/* from: host, auth and initiator to ask with; empty for this host's own. */
 	int (*discover)(const struct pool_source *from, const struct host *, source_each,
 			void *arg, struct call *, struct error *);
+
+	/* For a type whose pools differ in it (the tests' fake). NULL: .volumes. Does not wait. */
+	enum volume_class (*volume_class)(void *pool);
 };
 
 /* Defines the module's one exported symbol. */
