@@ -1,0 +1,193 @@
+/*
+ * Threads of one pool, made on demand and ended when idle.
+ *
+ * Each executor has its own lock, which guards all its fields and is never held while a task runs.
+ * `unfinished` counts what a drain waits for: tasks queued or running, and closed executors that
+ * still have threads.
+ */
+#include "backends/model/executor.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "backends/support/cleanup.h"
+#include "backends/support/clock.h"
+
+#define IDLE_S     10
+#define STACK_SIZE (256 * 1024)
+
+struct executor {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct list queue;
+	unsigned queued, running, idle, threads, max_threads;
+	bool closed;
+};
+
+static atomic_uint unfinished;
+static pthread_mutex_t drain_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t drained = PTHREAD_COND_INITIALIZER;
+
+static void finish_one(void)
+{
+	if (atomic_fetch_sub(&unfinished, 1) != 1)
+		return;
+
+	SCOPED_LOCK(&drain_lock);
+	pthread_cond_broadcast(&drained);
+}
+
+struct executor *executor_new(unsigned max_threads)
+{
+	struct executor *e = calloc(1, sizeof(*e));
+	pthread_condattr_t attr;
+
+	if (!e)
+		return NULL;
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->work, &attr);
+	pthread_condattr_destroy(&attr);
+	list_init(&e->queue);
+	e->max_threads = max_threads ? max_threads : 1;
+	return e;
+}
+
+static void executor_free(struct executor *e)
+{
+	pthread_mutex_destroy(&e->lock);
+	pthread_cond_destroy(&e->work);
+	free(e);
+}
+
+/* With the lock held: the next task that may run now, waiting for one; NULL: the thread ends. */
+static struct task *next_task(struct executor *e)
+{
+	uint64_t until = clock_now() + IDLE_S * NS_PER_S;
+	struct timespec at = clock_timespec(until);
+
+	for (;;) {
+		if (e->queued && e->running < e->max_threads) {
+			e->queued--;
+			return container_of(list_shift(&e->queue), struct task, link);
+		}
+		if (!e->queued && (e->closed || e->threads > e->max_threads))
+			return NULL;
+		e->idle++;
+
+		int code = pthread_cond_timedwait(&e->work, &e->lock, &at);
+
+		e->idle--;
+		if (code == ETIMEDOUT && !e->queued)
+			return NULL;
+		if (code == ETIMEDOUT)
+			at = clock_timespec(clock_now() + IDLE_S * NS_PER_S);
+	}
+}
+
+static void *executor_thread(void *arg)
+{
+	struct executor *e = arg;
+	struct task *t;
+	bool last;
+
+	pthread_mutex_lock(&e->lock);
+	while ((t = next_task(e))) {
+		e->running++;
+		pthread_mutex_unlock(&e->lock);
+		t->run(t);
+		pthread_mutex_lock(&e->lock);
+		e->running--;
+		if (e->queued && e->idle)
+			pthread_cond_signal(&e->work);
+		finish_one();
+	}
+	e->threads--;
+	last = e->closed && !e->threads;
+	pthread_mutex_unlock(&e->lock);
+	if (last) {
+		executor_free(e);
+		finish_one();
+	}
+	return NULL;
+}
+
+/* With the lock held. */
+static int add_thread(struct executor *e)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all, old;
+	int code;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	code = pthread_create(&thread, &attr, executor_thread, e);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (!code)
+		e->threads++;
+	return -code;
+}
+
+int executor_submit(struct executor *e, struct task *t)
+{
+	SCOPED_LOCK(&e->lock);
+
+	if (e->closed || e->queued >= EXECUTOR_QUEUE)
+		return -EAGAIN;
+	if (e->queued >= e->idle && e->threads < e->max_threads && add_thread(e) < 0 &&
+	    !e->threads)
+		return -EAGAIN;
+	atomic_fetch_add(&unfinished, 1);
+	list_append(&e->queue, &t->link);
+	e->queued++;
+	if (e->idle)
+		pthread_cond_signal(&e->work);
+	return 0;
+}
+
+void executor_set_threads(struct executor *e, unsigned max_threads)
+{
+	SCOPED_LOCK(&e->lock);
+
+	e->max_threads = max_threads ? max_threads : 1;
+	pthread_cond_broadcast(&e->work);
+}
+
+void executor_close(struct executor *e)
+{
+	bool unused;
+
+	pthread_mutex_lock(&e->lock);
+	e->closed = true;
+	unused = !e->threads;
+	if (!unused)
+		atomic_fetch_add(&unfinished, 1);
+	pthread_cond_broadcast(&e->work);
+	pthread_mutex_unlock(&e->lock);
+	if (unused)
+		executor_free(e);
+}
+
+bool executors_drain(unsigned timeout_ms)
+{
+	struct timespec at;
+
+	/* the condition is static, so it waits by the wall clock */
+	clock_gettime(CLOCK_REALTIME, &at);
+	at = clock_timespec(at.tv_sec * NS_PER_S + at.tv_nsec + timeout_ms * NS_PER_MS);
+
+	SCOPED_LOCK(&drain_lock);
+	while (atomic_load(&unfinished))
+		if (pthread_cond_timedwait(&drained, &drain_lock, &at))
+			return !atomic_load(&unfinished);
+	return true;
+}
