@@ -10,10 +10,13 @@
 #include "backends/support/buf.h"
 #include "backends/support/error.h"
 
-struct job; /* reference counted */
+struct job;
 
 /* what: "start pool 'x'"; shown with an id, percent and ETA until job_end. NULL: no memory. */
 struct job *job_begin(const char *what, uint64_t deadline_ns);
+/* The same on behalf of a caller: the job's call has its deadline, ids and mode, and shares its
+ * cancelled flag (when it has one), which thus must stay valid until job_end. */
+struct job *job_begin_for(const char *what, const struct call *caller);
 void job_end(struct job *j);
 
 /* The call that a backend gets: progress goes to the job, cancelled comes from it. */
@@ -24,5 +27,8 @@ void job_cancel(struct job *j);
 
 /* `cancel ID` written to `jobs`. -EINVAL: no such verb; -ENOENT: no such job. */
 int jobs_write(const char *line, struct error *err);
+/* Its parser alone: the ID of "cancel ID". -EINVAL. */
+int jobs_parse(const char *line, uint64_t *id, struct error *err);
+size_t jobs_count(void);
 int jobs_show(struct buf *out);
 void jobs_cancel_all(void);
