@@ -1,0 +1,146 @@
+/* Definitions of pools on disk, as libvirt lays them out. */
+#include "backends/model/definitions.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/model/store.h"
+#include "backends/model/xml.h"
+
+#define SUFFIX     ".xml"
+#define PATH_SIZE  (DEFINITION_NAME_MAX + 32)
+#define XML_MODE   0600
+
+static const char *xml_path(char path[PATH_SIZE], const char *name)
+{
+	snprintf(path, PATH_SIZE, "%s" SUFFIX, name);
+	return path;
+}
+
+static const char *link_path(char path[PATH_SIZE], const char *name)
+{
+	snprintf(path, PATH_SIZE, "autostart/%s" SUFFIX, name);
+	return path;
+}
+
+/* The pool that a file name of SOURCE belongs to; false: it is none's. */
+static bool pool_of(const char *file, char name[DEFINITION_NAME_MAX + 1])
+{
+	size_t len = strlen(file), suffix = strlen(SUFFIX);
+
+	if (len <= suffix || len - suffix > DEFINITION_NAME_MAX ||
+	    strcmp(file + len - suffix, SUFFIX))
+		return false;
+	snprintf(name, DEFINITION_NAME_MAX + 1, "%.*s", (int)(len - suffix), file);
+	return true;
+}
+
+struct each {
+	int (*fn)(void *arg, const char *name, const struct buf *text, const struct error *why);
+	int (*link_fn)(void *arg, const char *name);
+	void *arg;
+};
+
+static int read_one(void *arg, const char *file)
+{
+	const struct each *e = arg;
+	char name[DEFINITION_NAME_MAX + 1];
+	AUTO_BUF struct buf text = { 0 };
+	struct error why = { 0 };
+
+	if (!pool_of(file, name))
+		return 0;
+	if (store_read(file, XML_LIMIT, &text, &why) < 0)
+		return e->fn(e->arg, name, NULL, &why);
+	return e->fn(e->arg, name, &text, NULL);
+}
+
+int definitions_each(int (*fn)(void *arg, const char *name, const struct buf *text,
+			       const struct error *why),
+		     void *arg, struct error *err)
+{
+	struct each e = { .fn = fn, .arg = arg };
+
+	return store_list(".", read_one, &e, err);
+}
+
+int definition_store(const char *name, const struct buf *text, struct error *err)
+{
+	char path[PATH_SIZE];
+
+	return store_file(xml_path(path, name), text->data, text->len, XML_MODE, err);
+}
+
+int definition_remove(const char *name, struct error *err)
+{
+	char path[PATH_SIZE], kept[PATH_SIZE + 1];
+	int r = autostart_link_set(name, false, err);
+
+	if (r < 0)
+		return r;
+	snprintf(kept, sizeof(kept), "%s~", xml_path(path, name));
+	r = store_rename(path, kept, false, err);
+	return r == -ENOENT ? 0 : r;
+}
+
+static bool has_link(const char *name)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	return !store_stat(link_path(path, name), &st);
+}
+
+int definition_rename(const char *from, const char *to, const struct buf *text,
+		      struct error *err)
+{
+	char old[PATH_SIZE], new[PATH_SIZE];
+	bool linked = has_link(from);
+	int r;
+
+	/* renamed first and rewritten then: the file's name is what counts, so that a crash between
+	 * the two leaves one definition, not two */
+	r = store_rename(xml_path(old, from), xml_path(new, to), true, err);
+	if (r < 0)
+		return r;
+	r = definition_store(to, text, err);
+	if (!r && linked)
+		r = autostart_link_set(to, true, err);
+	if (r < 0) {
+		store_rename(new, old, true, NULL);
+		return r;
+	}
+	if (linked)
+		autostart_link_set(from, false, NULL);
+	return 0;
+}
+
+static int link_one(void *arg, const char *file)
+{
+	const struct each *e = arg;
+	char name[DEFINITION_NAME_MAX + 1];
+
+	return pool_of(file, name) ? e->link_fn(e->arg, name) : 0;
+}
+
+int autostart_links_each(int (*fn)(void *arg, const char *name), void *arg, struct error *err)
+{
+	struct each e = { .link_fn = fn, .arg = arg };
+
+	return store_list("autostart", link_one, &e, err);
+}
+
+int autostart_link_set(const char *name, bool on, struct error *err)
+{
+	char path[PATH_SIZE], target[PATH_SIZE];
+	int r;
+
+	link_path(path, name);
+	if (on) {
+		snprintf(target, sizeof(target), "../%s" SUFFIX, name);
+		return store_link(path, target, err);
+	}
+	r = has_link(name) ? store_remove(path, err) : 0;
+	return r == -ENOENT ? 0 : r;
+}
