@@ -1,0 +1,362 @@
+/*
+ * What SOURCE/attributes/NAME holds: whether a pool is protected, and owners, modes and the like of
+ * volumes whose type cannot keep them.
+ *
+ * Each object's lock guards it and is held while its file is written, which orders the writers.
+ */
+#include "backends/model/attributes.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/model/store.h"
+#include "backends/support/buf.h"
+#include "backends/support/list.h"
+#include "backends/support/log.h"
+#include "backends/support/map.h"
+
+#define FILE_LIMIT (64 << 20)
+#define PATH_SIZE  (NAME_MAX + 16)
+
+struct entry {
+	struct map_link link;
+	struct volume_attributes attributes;
+	char name[];
+};
+
+struct attributes {
+	pthread_mutex_t lock;
+	char *pool;
+	bool stored; /* there may be a file */
+	enum choice protected;
+	struct map volumes; /* of struct entry */
+};
+
+static void attributes_path(const char *pool, char path[PATH_SIZE])
+{
+	snprintf(path, PATH_SIZE, "attributes/%s", pool);
+}
+
+static struct entry *find(struct attributes *a, const char *volume)
+{
+	for (struct map_link *l = map_first(&a->volumes, hash_string(volume, 0)); l;
+	     l = map_next(l)) {
+		struct entry *e = container_of(l, struct entry, link);
+
+		if (!strcmp(e->name, volume))
+			return e;
+	}
+	return NULL;
+}
+
+static struct entry *add(struct attributes *a, const char *volume)
+{
+	size_t size = strlen(volume) + 1;
+	struct entry *e = malloc(sizeof(*e) + size);
+
+	if (!e)
+		return NULL;
+	e->attributes = (struct volume_attributes)VOLUME_ATTRIBUTES_INIT;
+	memcpy(e->name, volume, size);
+	if (map_insert(&a->volumes, &e->link, hash_string(volume, 0)) < 0) {
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+static void drop(struct attributes *a, struct entry *e)
+{
+	map_remove(&a->volumes, &e->link);
+	free(e);
+}
+
+/* -- the file -- */
+
+/* Undoes \xHH in place. */
+static void unescape(char *name)
+{
+	char *to = name, digits[3] = "";
+
+	for (; *name; to++) {
+		if (name[0] == '\\' && name[1] == 'x' && isxdigit((unsigned char)name[2]) &&
+		    isxdigit((unsigned char)name[3])) {
+			memcpy(digits, name + 2, 2);
+			*to = strtoul(digits, NULL, 16);
+			name += 4;
+		} else {
+			*to = *name++;
+		}
+	}
+	*to = '\0';
+}
+
+static int add_escaped(struct buf *out, const char *name)
+{
+	int r = 0;
+
+	for (; *name && !r; name++) {
+		if ((unsigned char)*name <= ' ' || *name == 0x7f || *name == '\\')
+			r = buf_printf(out, "\\x%02X", (unsigned char)*name);
+		else
+			r = buf_putc(out, *name);
+	}
+	return r;
+}
+
+static void parse_volume(struct attributes *a, char *words)
+{
+	char *name = strtok_r(NULL, " ", &words), *word;
+	struct entry *e;
+
+	if (!name)
+		return;
+	unescape(name);
+	e = *name ? find(a, name) : NULL;
+	if (!e && *name)
+		e = add(a, name);
+	while (e && (word = strtok_r(NULL, " ", &words))) {
+		if (!strncmp(word, "mode=", 5))
+			e->attributes.mode = strtoul(word + 5, NULL, 8) & 07777;
+		else if (!strncmp(word, "uid=", 4))
+			e->attributes.uid = strtoul(word + 4, NULL, 10);
+		else if (!strncmp(word, "gid=", 4))
+			e->attributes.gid = strtoul(word + 4, NULL, 10);
+		else if (!strcmp(word, "unsized"))
+			e->attributes.unsized = true;
+	}
+}
+
+static void parse(struct attributes *a, char *text)
+{
+	char *line, *word, *words;
+
+	while ((line = strsep(&text, "\n"))) {
+		word = strtok_r(line, " ", &words);
+		if (!word)
+			continue;
+		if (!strcmp(word, "protected"))
+			a->protected = *words == '1' ? CHOICE_YES : CHOICE_NO;
+		else if (!strcmp(word, "volume"))
+			parse_volume(a, words);
+	}
+}
+
+static int print_volume(const struct entry *e, struct buf *out)
+{
+	const struct volume_attributes *v = &e->attributes;
+	int r = buf_puts(out, "volume ");
+
+	if (!r)
+		r = add_escaped(out, e->name);
+	if (!r && v->mode >= 0)
+		r = buf_printf(out, " mode=%04o", v->mode);
+	if (!r && v->uid >= 0)
+		r = buf_printf(out, " uid=%" PRId64, v->uid);
+	if (!r && v->gid >= 0)
+		r = buf_printf(out, " gid=%" PRId64, v->gid);
+	if (!r && v->unsized)
+		r = buf_puts(out, " unsized");
+	return r ? r : buf_putc(out, '\n');
+}
+
+static int save(struct attributes *a, struct error *err)
+{
+	AUTO_BUF struct buf text = { 0 };
+	char path[PATH_SIZE];
+	int r = 0;
+
+	if (store_read_only())
+		return 0;
+	if (a->protected != CHOICE_UNSET)
+		r = buf_printf(&text, "protected %d\n", a->protected == CHOICE_YES);
+	map_for_each(l, &a->volumes)
+		if (!r)
+			r = print_volume(container_of(l, struct entry, link), &text);
+	attributes_path(a->pool, path);
+	if (r < 0)
+		return error_code(err, -r, "cannot write '%s/%s'", store_source(), path);
+	a->stored = true;
+	return store_file(path, buf_text(&text), text.len, 0600, err);
+}
+
+/* -- the object -- */
+
+struct attributes *attributes_load(const char *pool)
+{
+	struct attributes *a = calloc(1, sizeof(*a));
+	AUTO_BUF struct buf text = { 0 };
+	char path[PATH_SIZE];
+	struct error err = { 0 };
+	int r;
+
+	if (a)
+		a->pool = strdup(pool);
+	if (!a || !a->pool) {
+		free(a);
+		return NULL;
+	}
+	pthread_mutex_init(&a->lock, NULL);
+	attributes_path(pool, path);
+	r = store_read(path, FILE_LIMIT, &text, &err);
+	a->stored = r != -ENOENT;
+	if (!r)
+		parse(a, text.data);
+	else if (r != -ENOENT)
+		log_warning("%s", err.text);
+	return a;
+}
+
+void attributes_free(struct attributes *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->volumes.size; i++) {
+		for (struct map_link *l = a->volumes.buckets[i], *next; l; l = next) {
+			next = l->next;
+			free(container_of(l, struct entry, link));
+		}
+	}
+	map_free(&a->volumes);
+	pthread_mutex_destroy(&a->lock);
+	free(a->pool);
+	free(a);
+}
+
+int attributes_rename(struct attributes *a, const char *pool, struct error *err)
+{
+	char from[PATH_SIZE], to[PATH_SIZE];
+	char *name = strdup(pool);
+	int r = 0;
+
+	SCOPED_LOCK(&a->lock);
+	attributes_path(a->pool, from);
+	attributes_path(pool, to);
+	if (!name)
+		return error_code(err, ENOMEM, "cannot rename '%s'", from);
+	if (a->stored && !store_read_only())
+		r = store_rename(from, to, false, err);
+	if (r < 0 && r != -ENOENT) {
+		free(name);
+		return r;
+	}
+	free(a->pool);
+	a->pool = name;
+	return 0;
+}
+
+int attributes_remove(struct attributes *a, struct error *err)
+{
+	char path[PATH_SIZE];
+	int r;
+
+	SCOPED_LOCK(&a->lock);
+	if (!a->stored || store_read_only())
+		return 0;
+	attributes_path(a->pool, path);
+	r = store_remove(path, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	a->stored = false;
+	return 0;
+}
+
+enum choice attributes_protected(struct attributes *a)
+{
+	SCOPED_LOCK(&a->lock);
+	return a->protected;
+}
+
+int attributes_set_protected(struct attributes *a, bool on, struct error *err)
+{
+	SCOPED_LOCK(&a->lock);
+
+	enum choice before = a->protected;
+
+	a->protected = on ? CHOICE_YES : CHOICE_NO;
+
+	int r = save(a, err);
+
+	if (r < 0)
+		a->protected = before;
+	return r;
+}
+
+void attributes_volume(struct attributes *a, const char *volume, struct volume_attributes *out)
+{
+	SCOPED_LOCK(&a->lock);
+
+	struct entry *e = a->volumes.count ? find(a, volume) : NULL;
+
+	*out = e ? e->attributes : (struct volume_attributes)VOLUME_ATTRIBUTES_INIT;
+}
+
+static bool equal(const struct volume_attributes *a, const struct volume_attributes *b)
+{
+	return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid &&
+	       a->unsized == b->unsized;
+}
+
+/* With the lock held: in memory only. -ENOMEM. */
+static int put(struct attributes *a, const char *volume, const struct volume_attributes *in)
+{
+	static const struct volume_attributes none = VOLUME_ATTRIBUTES_INIT;
+	struct entry *e = find(a, volume);
+
+	if (equal(in, &none)) {
+		if (e)
+			drop(a, e);
+		return 0;
+	}
+	if (!e)
+		e = add(a, volume);
+	if (!e)
+		return -ENOMEM;
+	e->attributes = *in;
+	return 0;
+}
+
+int attributes_set_volume(struct attributes *a, const char *volume,
+			  const struct volume_attributes *in, struct error *err)
+{
+	struct volume_attributes before = VOLUME_ATTRIBUTES_INIT;
+	int r;
+
+	SCOPED_LOCK(&a->lock);
+
+	struct entry *e = find(a, volume);
+
+	if (e)
+		before = e->attributes;
+	if (equal(&before, in))
+		return 0;
+	if (put(a, volume, in) < 0)
+		return error_code(err, ENOMEM, "cannot keep the attributes of '%s'", volume);
+	r = save(a, err);
+	if (r < 0)
+		put(a, volume, &before);
+	return r;
+}
+
+int attributes_rename_volume(struct attributes *a, const char *from, const char *to,
+			     struct error *err)
+{
+	static const struct volume_attributes none = VOLUME_ATTRIBUTES_INIT;
+
+	SCOPED_LOCK(&a->lock);
+
+	struct entry *e = find(a, from), *over = find(a, to);
+
+	if (!e && !over)
+		return 0;
+	if (put(a, to, e ? &e->attributes : &none) < 0)
+		return error_code(err, ENOMEM, "cannot keep the attributes of '%s'", to);
+	put(a, from, &none);
+	return save(a, err);
+}
