@@ -54,6 +54,15 @@ struct executor *pool_where(struct pool *p)
 	return pool_runs_inline(p) ? NULL : pool_executor(p);
 }
 
+struct call no_wait(const struct call *call, struct pool *p)
+{
+	struct call c = call ? *call : (struct call){ 0 };
+
+	if (p && !pool_runs_inline(p))
+		c.deadline_ns = 1; /* has passed */
+	return c;
+}
+
 int node_set(struct node *out, const struct row *row, struct pool *pool, const char *name,
 	     const char *sub, uint64_t ident)
 {

@@ -10,13 +10,11 @@
 
 /* -- rows -- */
 
-/* Must answer at once also when the source is dead: a deadline that has passed asks nobody. */
+/* Must answer at once also when the source is dead. */
 static int show_xml(const struct node *n, struct call *call, struct buf *out, struct error *err)
 {
-	struct call now = call ? *call : (struct call){ 0 };
+	struct call now = no_wait(call, n->pool);
 
-	if (!pool_runs_inline(n->pool))
-		now.deadline_ns = 1;
 	return pool_show_xml(n->pool, &now, out, err);
 }
 
@@ -145,9 +143,9 @@ const struct row pool_rows[] = {
 	ATTR_RW("protected", show_protected, store_protected),
 	ATTR("uuid", show_uuid),
 	ATTR("type", show_type),
-	ATTR_ASKS("capacity", show_capacity),
-	ATTR_ASKS("allocation", show_allocation),
-	ATTR_ASKS("available", show_available),
+	ATTR_RECENT("capacity", show_capacity),
+	ATTR_RECENT("allocation", show_allocation),
+	ATTR_RECENT("available", show_available),
 	ATTR("error", show_error),
 	DIRECTORY("volumes", &volumes_kind),
 	DIRECTORY("snapshots", &snapshots_kind),

@@ -43,7 +43,7 @@ static void snapshot_close(struct handle *h, struct call *call)
 
 static struct executor *snapshot_where(const struct node *n, enum node_op op, bool *verb)
 {
-	return pool_where(n->pool);
+	return op == NODE_STAT && !n->sub ? NULL : pool_where(n->pool);
 }
 
 static const struct kind snapshot_kind = {
@@ -110,7 +110,7 @@ static struct executor *snapshot_dir_where(const struct node *n, enum node_op op
 		*verb = true;
 		return pool_executor(n->pool);
 	}
-	return pool_where(n->pool);
+	return op == NODE_STAT ? NULL : pool_where(n->pool);
 }
 
 static const struct kind snapshot_dir_kind = {

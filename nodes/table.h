@@ -65,6 +65,7 @@ struct kind {
 #define ROW_ASKS    (1u << 0) /* show may ask the source */
 #define ROW_WORKS   (1u << 1) /* store may take long: a verb */
 #define ROW_PRIVATE (1u << 2) /* nothing for group and others */
+#define ROW_RECENT  (1u << 3) /* stat makes do with what was last known: it must not wait */
 
 struct row {
 	const char *name; /* NULL ends a table */
@@ -82,12 +83,16 @@ struct row {
 #define ATTR_ASKS(n, fn)       { .name = n, .perm = 0444, .kind = &value_kind, .show = fn, .flags = ROW_ASKS }
 #define ATTR_RW(n, fn, st)     { .name = n, .perm = 0666, .kind = &value_kind, .show = fn, .store = st }
 #define ATTR_SETS(n, fn, st)   { .name = n, .perm = 0666, .kind = &value_kind, .show = fn, .store = st, .flags = ROW_ASKS | ROW_WORKS }
+#define ATTR_RECENT(n, fn)     { .name = n, .perm = 0444, .kind = &value_kind, .show = fn, .flags = ROW_ASKS | ROW_RECENT }
 #define VERBS(n, fn, st)       { .name = n, .perm = 0666, .kind = &value_kind, .show = fn, .store = st, .flags = ROW_WORKS }
 #define DOCUMENT(n, fn, st)    { .name = n, .perm = 0666, .kind = &document_kind, .show = fn, .store = st, .flags = ROW_ASKS | ROW_WORKS }
 #define DIRECTORY(n, k)        { .name = n, .perm = 0777, .kind = k }
 #define TABLE(n, k, r)         { .name = n, .perm = 0777, .kind = k, .rows = r }
 
 /* -- the kinds -- */
+
+/* A call that asks nobody: pool_stat and the like answer it with what was last known. */
+struct call no_wait(const struct call *call, struct pool *p);
 
 /* What documents share with values. */
 int value_stat(const struct node *n, struct stat *st, struct call *call, struct error *err);

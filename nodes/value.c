@@ -16,7 +16,9 @@ int value_stat(const struct node *n, struct stat *st, struct call *call, struct 
 {
 	AUTO_BUF struct buf text = { 0 };
 
-	if (render(n, call, &text, NULL) == 0)
+	struct call recent = no_wait(call, n->pool);
+
+	if (render(n, (n->row->flags & ROW_RECENT) ? &recent : call, &text, NULL) == 0)
 		st->st_size = text.len;
 	st->st_blocks = (st->st_size + 511) / 512;
 	return 0;
@@ -71,6 +73,8 @@ struct executor *value_where(const struct node *n, enum node_op op, bool *verb)
 		*verb = true;
 		return pool_executor(n->pool);
 	}
+	if (op == NODE_STAT && (n->row->flags & ROW_RECENT))
+		return NULL;
 	if ((op == NODE_STAT || op == NODE_OPEN) && (n->row->flags & ROW_ASKS))
 		return pool_where(n->pool);
 	return NULL;

@@ -162,7 +162,9 @@ static int volumes_stat(const struct node *n, struct stat *st, struct call *call
 {
 	struct pool_stat ps = { .permissions = PERMISSIONS_UNSET };
 
-	if (pool_stat(n->pool, call, &ps, NULL) == 0) {
+	struct call recent = no_wait(call, n->pool);
+
+	if (pool_stat(n->pool, &recent, &ps, NULL) == 0) {
 		const struct permissions *p = &ps.permissions;
 
 		if (p->mode >= 0)
@@ -188,7 +190,7 @@ static struct executor *volumes_where(const struct node *n, enum node_op op, boo
 		*verb = true;
 		return pool_executor(n->pool);
 	}
-	return pool_where(n->pool);
+	return op == NODE_STAT ? NULL : pool_where(n->pool);
 }
 
 const struct kind volumes_kind = {
