@@ -11,6 +11,9 @@
 #include "backends/backend.h"
 #include "backends/model/pool.h"
 
+/* How the volumes of this running pool come to be. */
+enum volume_class volume_class(const struct use *u);
+
 /* -- by name -- */
 
 int volume_list(struct pool *p, vol_each each, void *arg, struct call *call, struct error *err);

@@ -1,0 +1,35 @@
+/* What the volume_*.c files all need: refusals, jobs with a backend's call, and names. */
+#pragma once
+
+#include <stddef.h>
+
+#include "backends/model/events.h"
+#include "backends/model/pool.h"
+#include "backends/model/registry.h"
+#include "backends/model/volume.h"
+
+#define USE_HAS(u, member) BACKEND_HAS((u)->backend, member)
+
+/* -EOPNOTSUPP: "a pool of type 'dir' cannot …". */
+int volume_unsupported(const struct use *u, const char *what, struct error *err);
+
+/* pool_check_protected for "VERB volume 'name'". */
+int volume_check_protected(struct pool *p, const char *verb, const char *name,
+			   struct error *err);
+
+/* Tells that something of volume name changed by our own doing. other may be NULL. */
+void volume_event(struct pool *p, enum event_what what, const char *name, const char *other);
+
+/* vol_stat with the sizes and owners that the model knows better. */
+int volume_stat_in(struct pool *p, const struct use *u, const char *name, struct vol_stat *out,
+		   struct call *call, struct error *err);
+void volume_overlay(struct pool *p, const struct use *u, const char *name,
+		    struct vol_stat *st);
+int volume_setattr_in(struct pool *p, const struct use *u, const char *name,
+		      const struct vol_attr *a, struct call *call, struct error *err);
+/* Resizes by name what is not a file: for good, open or not. */
+int volume_resize_in(struct pool *p, const struct use *u, const char *name, uint64_t size,
+		     unsigned flags, struct call *call, struct error *err);
+/* Makes it with spec, whose missing owner, group and mode are filled in. */
+int volume_create_in(struct pool *p, const struct use *u, const char *name,
+		     struct volume_spec *spec, struct call *call, struct error *err);
