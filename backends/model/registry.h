@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include "backends/backend.h"
 #include "backends/support/error.h"
 
@@ -13,3 +15,6 @@ const struct backend *registry_get(const char *type, struct error *err);
 /* Whether a member of a backend's struct is there: older modules have a shorter struct. */
 #define BACKEND_HAS(b, member)                                                           \
 	(offsetof(struct backend, member) + sizeof((b)->member) <= (b)->size && (b)->member)
+
+/* For unit tests: a backend that is not a module. -EEXIST. */
+int registry_add(const struct backend *b);
