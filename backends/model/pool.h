@@ -70,6 +70,12 @@ int pool_show_uuid(struct pool *p, struct buf *out);
 /* One line as written to ctl: "start", "build overwrite", … without the newline. Returns when it is
  * done. -EINVAL unknown, -EBUSY another one runs, else what the verb says. */
 int pool_verb(struct pool *p, const char *line, struct call *call, struct error *err);
+/* The parser alone. -EINVAL names the verbs. */
+enum pool_verb_id {
+	POOL_VERB_START, POOL_VERB_STOP, POOL_VERB_BUILD, POOL_VERB_BUILD_OVERWRITE,
+	POOL_VERB_BUILD_NO_OVERWRITE, POOL_VERB_REFRESH, POOL_VERB_DELETE
+};
+int pool_verb_parse(const char *line, enum pool_verb_id *verb, struct error *err);
 /* "verbs: stop refresh\n": what is valid now. */
 int pool_show_verbs(struct pool *p, struct buf *out);
 

@@ -1,0 +1,147 @@
+/*
+ * Pools that start by themselves: after mounting, and again with back-off where that failed.
+ *
+ * One thread for all of them, made when the first one has failed, puts the starts on the pools' own
+ * executors; `lock` guards it and is held across nothing.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "backends/model/pool_object.h"
+#include "backends/model/pools.h"
+#include "backends/model/store.h"
+#include "backends/support/clock.h"
+
+#define LONGEST_PAUSE_S 60
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static pthread_t thread;
+static bool running, ending, woken;
+
+static void run_start(struct task *t)
+{
+	AUTO_POOL struct pool *p = container_of(t, struct pool, start_task);
+	bool if_active;
+
+	pthread_mutex_lock(&p->lock);
+	p->start_queued = false;
+	if_active = p->start_if_active;
+	pthread_mutex_unlock(&p->lock);
+	pool_start_alone(p, if_active);
+}
+
+void autostart_submit(struct pool *p, bool if_active)
+{
+	SCOPED_LOCK(&p->lock);
+
+	if (p->start_queued)
+		return;
+	p->start_if_active = if_active;
+	p->start_task.run = run_start;
+	pool_ref(p);
+	p->start_queued = !executor_submit(p->executor, &p->start_task);
+	if (p->start_queued)
+		return;
+	p->retry_at_ns = clock_now() + NS_PER_S; /* no thread to be had just now */
+	pool_unref(p); /* not the last: the caller has one */
+}
+
+bool autostart_again(struct pool *p)
+{
+	if (!p->autostart || model_options()->no_autostart || store_read_only() ||
+	    model_closing())
+		return false;
+	p->retry_s = p->retry_s ? p->retry_s * 2 : 1;
+	if (p->retry_s > LONGEST_PAUSE_S)
+		p->retry_s = LONGEST_PAUSE_S;
+	p->retry_at_ns = clock_now() + p->retry_s * NS_PER_S;
+	return true;
+}
+
+/* Starts what is due; makes *next the earliest time that something else is. */
+static int retry_one(void *arg, struct pool *p)
+{
+	uint64_t *next = arg;
+	bool due = false;
+
+	pthread_mutex_lock(&p->lock);
+	/* one under way wakes us when it has ended */
+	if (p->state == POOL_FAILED && p->retry_s && !p->start_queued && !p->verb) {
+		due = clock_now() >= p->retry_at_ns;
+		if (!due && p->retry_at_ns < *next)
+			*next = p->retry_at_ns;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (due)
+		autostart_submit(p, false);
+	return 0;
+}
+
+static void *retry_thread(void *arg)
+{
+	pthread_mutex_lock(&lock);
+	while (!ending) {
+		uint64_t next = clock_now() + LONGEST_PAUSE_S * NS_PER_S;
+		struct timespec at;
+
+		woken = false;
+		pthread_mutex_unlock(&lock);
+		pools_each(retry_one, &next);
+		at = clock_timespec(next);
+		pthread_mutex_lock(&lock);
+		while (!ending && !woken &&
+		       !pthread_cond_clockwait(&wake, &lock, CLOCK_MONOTONIC, &at))
+			;
+	}
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+/* With the lock held. Without a thread the next failure tries to make one again. */
+static void make_thread(void)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 128 * 1024);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	running = !pthread_create(&thread, &attr, retry_thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+}
+
+void autostart_wake(void)
+{
+	SCOPED_LOCK(&lock);
+
+	if (ending)
+		return;
+	if (!running)
+		make_thread();
+	woken = true;
+	pthread_cond_signal(&wake);
+}
+
+void autostart_begin(void)
+{
+	SCOPED_LOCK(&lock);
+	ending = false;
+}
+
+void autostart_end(void)
+{
+	bool join;
+
+	pthread_mutex_lock(&lock);
+	ending = true;
+	join = running;
+	running = false;
+	pthread_cond_signal(&wake);
+	pthread_mutex_unlock(&lock);
+	if (join)
+		pthread_join(thread, NULL);
+}

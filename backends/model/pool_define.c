@@ -1,0 +1,87 @@
+/* Taking a definition: parsing, what is refused, putting it in force. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/model/own_mount.h"
+#include "backends/model/pool_object.h"
+#include "backends/model/pool_xml.h"
+#include "backends/model/pools.h"
+#include "backends/model/store.h"
+
+static int name_definition(struct definition *d, const char *name, struct error *err)
+{
+	if (d->spec.name && !strcmp(d->spec.name, name))
+		return 0;
+
+	char *copy = strdup(name);
+
+	if (!copy)
+		return error_code(err, ENOMEM, "cannot define pool '%s'", name);
+	free(d->spec.name);
+	d->spec.name = copy;
+	return 0;
+}
+
+struct definition *definition_parse(const char *text, size_t len, const char *name,
+				    struct error *err)
+{
+	AUTO_DEFINITION struct definition *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		error_code(err, ENOMEM, "cannot define pool '%s'", name);
+		return NULL;
+	}
+	atomic_store(&d->refs, 1);
+	d->spec = (struct pool_spec)POOL_SPEC_INIT;
+	if (pool_xml_parse(text, len, name, &d->spec, err) < 0 ||
+	    name_definition(d, name, err) < 0)
+		return NULL;
+	d->type = pool_type_find(d->spec.type);
+	return take(d);
+}
+
+static int refuse_own(const char *path, const char *what, struct error *err)
+{
+	const char *mountpoint = model_options()->mountpoint;
+
+	if (!path || !own_mount_has(mountpoint, path))
+		return 0;
+	return error_set(err, EINVAL,
+			 "the %s '%s' is inside this mount ('%s'), which cannot hold its own "
+			 "storage: choose a path outside it",
+			 what, path, mountpoint);
+}
+
+static int check_paths(const struct pool_spec *s, struct error *err)
+{
+	int r = refuse_own(s->target, "target", err);
+
+	for (size_t i = 0; !r && i < s->source.n_devices; i++)
+		r = refuse_own(s->source.devices[i].path, "device", err);
+	return r;
+}
+
+int pool_define(struct pool *p, const char *text, size_t len, struct call *call,
+		struct error *err)
+{
+	AUTO_DEFINITION struct definition *d = NULL;
+	char name[POOL_NAME_MAX];
+	struct error ignored = { 0 };
+	bool first = false;
+	int r;
+
+	pool_name(p, name);
+	d = definition_parse(text, len, name, err);
+	r = d ? check_paths(&d->spec, err) : -err->code;
+	if (!r)
+		r = pools_define(p, d, &first, err);
+	if (r < 0) {
+		error_prefix(err, "cannot define pool '%s'", name);
+		return r;
+	}
+	pool_tell(p, EVENT_POOL_DEFINED, NULL);
+	if (first && !model_options()->no_autostart && !store_read_only())
+		pool_start(p, call, &ignored); /* its failure is in the pool's error file */
+	return 0;
+}

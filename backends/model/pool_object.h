@@ -1,0 +1,146 @@
+/*
+ * What a pool is made of: for the files that implement pool.h and pools.h, and for no others.
+ *
+ * Locks, in the order in which they are taken: the definitions' (pools.c: one definition, rename or
+ * removal at a time; held across writes to SOURCE), the table's (pools.c), a pool's. A pool's verb is
+ * no lock but a field: who finds it set is refused. None is held across a backend call.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backends/model/attributes.h"
+#include "backends/model/events.h"
+#include "backends/model/job.h"
+#include "backends/model/pool.h"
+#include "backends/model/volumes.h"
+#include "backends/support/list.h"
+#include "backends/support/map.h"
+
+/* A description that never changes; shared by the pool, its running instance and verbs. */
+struct definition {
+	atomic_int refs;
+	const struct pool_type *type;
+	struct pool_spec spec;
+};
+
+/* A running instance of a backend. */
+struct live {
+	struct pool *owner;           /* not a reference: a running pool is not removed */
+	const struct backend *backend;
+	struct definition *definition; /* what it was started with */
+	void *pool;
+	bool local;
+	unsigned uses; /* under the pool's lock */
+};
+
+struct pool {
+	atomic_int refs;
+	uint64_t serial;
+	struct executor *executor;
+	struct volumes *volumes;
+	struct attributes *attributes;
+	struct host host; /* what its backend may ask; never changes */
+
+	pthread_mutex_t lock;   /* guards what follows */
+	pthread_cond_t settled; /* a use ended, or a background look at the sizes did */
+	char *name;
+	bool removed; /* no longer in the table */
+	enum pool_state state;
+	struct timespec changed;
+	struct definition *now, *next; /* next: redefined while running */
+	struct live *live;
+	bool lost; /* the source has told that it is gone */
+	bool autostart;
+	const char *verb; /* under way; NULL: none */
+	struct error error;
+	bool error_of_start; /* a successful start ends it */
+
+	struct task start_task; /* holds a reference while start_queued */
+	bool start_queued, start_if_active;
+	unsigned retry_s;     /* the next pause; 0: is not retried */
+	uint64_t retry_at_ns;
+
+	struct task stat_task; /* holds a reference while stat_queued */
+	bool stat_queued;
+	struct pool_stat stat; /* the last known */
+	uint64_t stat_ns;      /* when; 0: never */
+
+	/* in the table, under its lock */
+	struct list link;
+	struct map_link by_name, by_uuid;
+};
+
+/* -- pool.c -- */
+
+/* An undefined pool that is in no table. NULL: no memory. */
+struct pool *pool_new(const char *name);
+
+struct definition *definition_ref(struct definition *d);
+void definition_unref(struct definition *d);
+DEFINE_CLEANUP(cleanup_definition, struct definition *, definition_unref)
+#define AUTO_DEFINITION CLEANUP(cleanup_definition)
+
+/* With the pool's lock held; the caller tells of it when it has unlocked. */
+void pool_set_state(struct pool *p, enum pool_state s);
+void pool_touch(struct pool *p);
+/* Without locks. */
+void pool_tell(struct pool *p, enum event_what what, const char *name);
+void pool_tell_state(struct pool *p, enum pool_state s);
+
+/* -- pool_define.c -- */
+
+/* A definition from a document for a pool of this name; NULL: err. */
+struct definition *definition_parse(const char *text, size_t len, const char *name,
+				    struct error *err);
+
+/* -- pool_host.c -- */
+
+/* What backends may ask of a pool's host. */
+void pool_host_init(struct pool *p);
+
+/* -- pool_verbs.c -- */
+
+/* Makes verb the pool's one verb under way. -EBUSY, -ENOENT, -ESHUTDOWN. */
+int pool_verb_begin(struct pool *p, const char *verb, struct error *err);
+void pool_verb_end(struct pool *p);
+/* Starts an inactive or failed pool on behalf of the call, as a job; remembers why it could not. */
+int pool_start(struct pool *p, struct call *call, struct error *err);
+/* The same for nobody: after mounting, or once more. if_active: only to adopt what is. */
+void pool_start_alone(struct pool *p, bool if_active);
+
+/* -- pools.c -- */
+
+/* Puts d in force: checks it against all other pools, stores it. *first: there was none before. */
+int pools_define(struct pool *p, struct definition *d, bool *first, struct error *err);
+/* A pool of SOURCE, as it is read at start: d or, where it cannot be used, why. */
+int pools_load(const char *name, struct definition *d, const struct error *why);
+void pools_free(void);
+
+/* -- model.c -- */
+
+/* The daemon ends: nothing new is begun. */
+bool model_closing(void);
+/* How long an operation on a source may take, as a deadline from now. */
+uint64_t model_deadline(void);
+
+/* -- pending.c -- */
+
+/* The text that waits under this name is the caller's; NULL: none does. */
+char *pending_take(const char *name, size_t *len);
+/* Puts one back that could not be used. */
+void pending_put(const char *name, char *text, size_t len);
+void pending_clear(void);
+
+/* -- autostart.c -- */
+
+/* With the pool's lock held: its start has failed; whether it is to be tried again, and when. */
+bool autostart_again(struct pool *p);
+/* Puts the start on the pool's executor. */
+void autostart_submit(struct pool *p, bool if_active);
+/* Has the thread that retries look again. */
+void autostart_wake(void);
+void autostart_begin(void);
+/* No more retries are begun when it returns. */
+void autostart_end(void);

@@ -1,0 +1,598 @@
+/*
+ * The verbs of a pool: start, stop, build, refresh, delete.
+ *
+ * One at a time: who finds another one's name in the pool's `verb` is refused. The state is changed
+ * under the pool's lock, the backend is called without it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/model/marks.h"
+#include "backends/model/pool_object.h"
+#include "backends/model/pools.h"
+#include "backends/model/registry.h"
+#include "backends/support/clock.h"
+#include "backends/support/log.h"
+
+#define DRAIN_SLICE_NS (100 * NS_PER_MS)
+
+struct verb {
+	const char *line;
+	enum pool_verb_id id;
+	enum build_mode mode;
+	bool timed; /* ends within the timeout when the caller sets no other end */
+	int (*run)(struct pool *p, const struct verb *v, struct call *call, struct error *err);
+};
+
+static int run_start(struct pool *p, const struct verb *v, struct call *call, struct error *err);
+static int run_stop(struct pool *p, const struct verb *v, struct call *call, struct error *err);
+static int run_build(struct pool *p, const struct verb *v, struct call *call, struct error *err);
+static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
+		       struct error *err);
+static int run_delete(struct pool *p, const struct verb *v, struct call *call,
+		      struct error *err);
+
+static const struct verb verbs[] = {
+	{ "start", POOL_VERB_START, BUILD, true, run_start },
+	{ "stop", POOL_VERB_STOP, BUILD, true, run_stop },
+	{ "build", POOL_VERB_BUILD, BUILD, false, run_build },
+	{ "build overwrite", POOL_VERB_BUILD_OVERWRITE, BUILD_OVERWRITE, false, run_build },
+	{ "build no-overwrite", POOL_VERB_BUILD_NO_OVERWRITE, BUILD_NO_OVERWRITE, false,
+	  run_build },
+	{ "refresh", POOL_VERB_REFRESH, BUILD, true, run_refresh },
+	{ "delete", POOL_VERB_DELETE, BUILD, false, run_delete },
+};
+
+/* What is worth typing in each state. */
+static const char *const valid[] = {
+	[POOL_UNDEFINED] = "", [POOL_INACTIVE] = " start build delete",
+	[POOL_STARTING] = "",  [POOL_RUNNING] = " stop refresh",
+	[POOL_AWAY] = " stop refresh", [POOL_STOPPING] = "",
+	[POOL_BUILDING] = "",  [POOL_FAILED] = " start stop build delete",
+};
+
+int pool_show_verbs(struct pool *p, struct buf *out)
+{
+	return buf_printf(out, "verbs:%s\n", valid[pool_state(p)]);
+}
+
+static const struct verb *find_verb(const char *line)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (!strcmp(verbs[i].line, line))
+			return &verbs[i];
+	return NULL;
+}
+
+int pool_verb_parse(const char *line, enum pool_verb_id *verb, struct error *err)
+{
+	const struct verb *v = find_verb(line);
+
+	if (!v)
+		return error_set(err, EINVAL,
+				 "'%.100s' is no verb of a pool: these are start, stop, build, "
+				 "build overwrite, build no-overwrite, refresh, delete",
+				 line);
+	*verb = v->id;
+	return 0;
+}
+
+/* -- one at a time -- */
+
+int pool_verb_begin(struct pool *p, const char *verb, struct error *err)
+{
+	SCOPED_LOCK(&p->lock);
+
+	if (p->removed)
+		return error_set(err, ENOENT, "pool '%s' was removed", p->name);
+	if (model_closing())
+		return error_set(err, ESHUTDOWN, "storagefs is ending");
+	if (p->verb)
+		return error_set(err, EBUSY, "pool '%s' is busy: '%s' is under way (see jobs)",
+				 p->name, p->verb);
+	p->verb = verb;
+	return 0;
+}
+
+void pool_verb_end(struct pool *p)
+{
+	bool retried;
+
+	pthread_mutex_lock(&p->lock);
+	p->verb = NULL;
+	retried = p->retry_s;
+	pthread_mutex_unlock(&p->lock);
+	if (retried)
+		autostart_wake();
+}
+
+static int run_as_job(struct pool *p, const struct verb *v, const struct call *caller,
+		      struct error *err)
+{
+	char name[POOL_NAME_MAX], what[POOL_NAME_MAX + 64];
+	struct call call = *caller;
+	struct job *j;
+	int r;
+
+	if (v->timed && !call.deadline_ns)
+		call.deadline_ns = model_deadline();
+	pool_name(p, name);
+	snprintf(what, sizeof(what), "%s pool '%s'", v->line, name);
+	j = job_begin_for(what, &call);
+	if (!j)
+		return error_code(err, ENOMEM, "cannot %s", what);
+	r = v->run(p, v, job_call(j), err);
+	job_end(j);
+	return r;
+}
+
+int pool_verb(struct pool *p, const char *line, struct call *call, struct error *err)
+{
+	const struct verb *v = find_verb(line);
+	enum pool_verb_id ignored;
+	int r;
+
+	if (!v)
+		return pool_verb_parse(line, &ignored, err);
+	r = pool_verb_begin(p, v->line, err);
+	if (r < 0)
+		return r;
+	r = run_as_job(p, v, call, err);
+	pool_verb_end(p);
+	return r;
+}
+
+int pool_start(struct pool *p, struct call *call, struct error *err)
+{
+	return pool_verb(p, "start", call, err);
+}
+
+/* With the lock held. */
+static int refuse_undefined(struct pool *p, struct error *err)
+{
+	return error_set(err, EINVAL, "pool '%s' has no definition yet: write its xml", p->name);
+}
+
+/* -- start -- */
+
+static const struct backend *backend_of(const struct definition *d, struct error *err)
+{
+	return registry_get(d->spec.type, err);
+}
+
+static int unsupported(const struct definition *d, const char *what, struct error *err)
+{
+	return error_set(err, EOPNOTSUPP, "a pool of type '%s' cannot %s", d->spec.type, what);
+}
+
+static void live_free(struct live *l)
+{
+	definition_unref(l->definition);
+	free(l);
+}
+
+static int make_live(struct pool *p, struct definition *d, struct call *call, struct live **out,
+		     struct error *err)
+{
+	const struct backend *b = backend_of(d, err);
+	struct live *l;
+	int r;
+
+	if (!b)
+		return -err->code;
+	if (!BACKEND_HAS(b, start))
+		return unsupported(d, "be started", err);
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return error_code(err, ENOMEM, "no memory");
+	l->owner = p;
+	l->backend = b;
+	l->definition = definition_ref(d);
+	r = b->start(&d->spec, &p->host, call, &l->pool, err);
+	if (r < 0) {
+		live_free(l);
+		return r;
+	}
+	l->local = BACKEND_HAS(b, local) && b->local(l->pool);
+	executor_set_threads(p->executor, b->parallel ? EXECUTOR_THREADS : 1);
+	*out = l;
+	return 0;
+}
+
+/* With the lock held: what was defined meanwhile comes into force. */
+static void settle(struct pool *p)
+{
+	if (!p->next)
+		return;
+	definition_unref(p->now);
+	p->now = take(p->next);
+}
+
+static void started(struct pool *p, struct live *l)
+{
+	char name[POOL_NAME_MAX];
+	bool had_error;
+
+	pthread_mutex_lock(&p->lock);
+	p->live = l;
+	pool_set_state(p, p->lost ? POOL_AWAY : POOL_RUNNING);
+	p->retry_s = 0;
+	had_error = p->error_of_start;
+	if (had_error)
+		p->error = (struct error){ 0 };
+	p->error_of_start = false;
+	pthread_mutex_unlock(&p->lock);
+	pool_name(p, name);
+	mark_set(name, l->definition->spec.uuid);
+	if (had_error)
+		pool_tell(p, EVENT_ERROR, NULL);
+	pool_tell_state(p, pool_state(p));
+}
+
+static void start_failed(struct pool *p, const struct error *err)
+{
+	enum pool_state was, is;
+	bool news;
+
+	pthread_mutex_lock(&p->lock);
+	settle(p);
+	was = p->state;
+	is = err->code != EINTR && autostart_again(p) ? POOL_FAILED : POOL_INACTIVE;
+	if (is == POOL_INACTIVE)
+		p->retry_s = 0;
+	news = strcmp(p->error.text, err->text);
+	p->error = *err;
+	p->error_of_start = true;
+	if (news || is != was)
+		pool_set_state(p, is);
+	pthread_mutex_unlock(&p->lock);
+	if (news)
+		log_error("%s", err->text);
+	if (news)
+		pool_tell(p, EVENT_ERROR, NULL);
+	if (is != was)
+		pool_tell_state(p, is);
+}
+
+/* d, unless it runs already (d NULL) or cannot start. A retry goes on being shown as failed. */
+static int begin_start(struct pool *p, bool alone, struct definition **d, bool *tell,
+		       struct error *err)
+{
+	SCOPED_LOCK(&p->lock);
+
+	if (!p->now)
+		return refuse_undefined(p, err);
+	if (p->live)
+		return 0;
+	*d = definition_ref(p->now);
+	p->lost = false;
+	*tell = !alone || p->state != POOL_FAILED;
+	if (*tell)
+		pool_set_state(p, POOL_STARTING);
+	return 0;
+}
+
+static int start(struct pool *p, bool alone, struct call *call, struct error *err)
+{
+	AUTO_DEFINITION struct definition *d = NULL;
+	struct live *l = NULL;
+	bool tell = false;
+	int r = begin_start(p, alone, &d, &tell, err);
+
+	if (r < 0 || !d)
+		return r;
+	if (tell)
+		pool_tell_state(p, POOL_STARTING);
+	r = make_live(p, d, call, &l, err);
+	if (r < 0) {
+		error_prefix(err, "cannot start pool '%s'", d->spec.name);
+		start_failed(p, err);
+	} else {
+		started(p, l);
+	}
+	return r;
+}
+
+static int run_start(struct pool *p, const struct verb *v, struct call *call, struct error *err)
+{
+	return start(p, false, call, err);
+}
+
+static int run_start_alone(struct pool *p, const struct verb *v, struct call *call,
+			   struct error *err)
+{
+	return start(p, true, call, err);
+}
+
+static bool is_active(struct pool *p, struct call *call)
+{
+	AUTO_DEFINITION struct definition *d = NULL;
+	const struct backend *b;
+	struct error err = { 0 };
+	bool active = false;
+
+	pthread_mutex_lock(&p->lock);
+	d = definition_ref(p->now);
+	pthread_mutex_unlock(&p->lock);
+	b = d ? backend_of(d, &err) : NULL;
+	if (!b)
+		return false;
+	if (!BACKEND_HAS(b, check)) /* nothing to see outside the daemon: its mark is all there is */
+		return mark_is_set(d->spec.name, d->spec.uuid);
+	return !b->check(&d->spec, &p->host, call, &active, &err) && active;
+}
+
+static bool may_start_alone(struct pool *p)
+{
+	SCOPED_LOCK(&p->lock);
+	return p->state == POOL_INACTIVE || (p->state == POOL_FAILED && p->retry_s);
+}
+
+void pool_start_alone(struct pool *p, bool if_active)
+{
+	static const struct verb verb = { "start", POOL_VERB_START, BUILD, true,
+					  run_start_alone };
+	struct call call = { .deadline_ns = model_deadline(), .uid = geteuid(),
+			     .gid = getegid() };
+	struct error err = { 0 };
+
+	if (pool_verb_begin(p, verb.line, &err) < 0)
+		return;
+	if (may_start_alone(p) && (!if_active || is_active(p, &call)))
+		run_as_job(p, &verb, &call, &err); /* its failure is remembered and logged */
+	pool_verb_end(p);
+}
+
+/* -- stop -- */
+
+static int refuse_busy(struct pool *p, const char *volume, pid_t pid, struct error *err)
+{
+	char path[32], who[32] = "", by[80] = "";
+	FILE *f;
+
+	if (pid > 0) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+		f = fopen(path, "re");
+		if (f && fgets(who, sizeof(who), f))
+			who[strcspn(who, "\n")] = '\0';
+		if (f)
+			fclose(f);
+		snprintf(by, sizeof(by), " by process %d%s%s%s", (int)pid, *who ? " (" : "", who,
+			 *who ? ")" : "");
+	}
+	return error_set(err, EBUSY, "cannot stop pool '%s': its volume '%s' is open%s", p->name,
+			 volume, by);
+}
+
+/* With the lock held: waits until the instance has no users. New ones are refused by the state. */
+static int drain(struct pool *p, struct call *call, struct error *err)
+{
+	char volume[POOL_NAME_MAX];
+	pid_t pid;
+
+	for (;;) {
+		struct timespec at = clock_timespec(clock_now() + DRAIN_SLICE_NS);
+
+		if (volumes_busy(p->volumes, volume, sizeof(volume), &pid))
+			return refuse_busy(p, volume, pid, err);
+		if (!p->live->uses)
+			return 0;
+		if (call->cancelled && atomic_load(call->cancelled))
+			return error_set(err, EINTR, "stopping pool '%s' was cancelled", p->name);
+		if (deadline_passed(call->deadline_ns))
+			return error_set(err, EBUSY,
+					 "cannot stop pool '%s': %u operations on it have not "
+					 "ended", p->name, p->live->uses);
+		pthread_cond_timedwait(&p->settled, &p->lock, &at);
+	}
+}
+
+/* The instance, with no more users; or NULL when there was none and that is all right. */
+static int begin_stop(struct pool *p, struct call *call, struct live **l, struct error *err)
+{
+	char volume[POOL_NAME_MAX];
+	pid_t pid;
+
+	SCOPED_LOCK(&p->lock);
+	if (!p->now)
+		return refuse_undefined(p, err);
+	if (p->state == POOL_FAILED)
+		return 0;
+	if (!p->live)
+		return error_set(err, EAGAIN, "pool '%s' is not running", p->name);
+	if (volumes_busy(p->volumes, volume, sizeof(volume), &pid))
+		return refuse_busy(p, volume, pid, err);
+	pool_set_state(p, POOL_STOPPING);
+	*l = p->live;
+	return 0;
+}
+
+static void stopped(struct pool *p)
+{
+	char name[POOL_NAME_MAX];
+	struct live *l;
+
+	pthread_mutex_lock(&p->lock);
+	l = take(p->live);
+	settle(p);
+	p->retry_s = 0;
+	p->stat = (struct pool_stat){ 0 };
+	p->stat_ns = 0;
+	pool_set_state(p, POOL_INACTIVE);
+	pthread_mutex_unlock(&p->lock);
+	if (l) {
+		live_free(l);
+		volumes_reset(p->volumes);
+		executor_set_threads(p->executor, EXECUTOR_THREADS);
+		pool_name(p, name);
+		mark_clear(name);
+	}
+	pool_tell_state(p, POOL_INACTIVE);
+}
+
+static void not_stopped(struct pool *p)
+{
+	enum pool_state s;
+
+	pthread_mutex_lock(&p->lock);
+	s = p->lost ? POOL_AWAY : POOL_RUNNING;
+	pool_set_state(p, s);
+	pthread_mutex_unlock(&p->lock);
+	pool_tell_state(p, s);
+}
+
+static int run_stop(struct pool *p, const struct verb *v, struct call *call, struct error *err)
+{
+	struct live *l = NULL;
+	char name[POOL_NAME_MAX];
+	int r = begin_stop(p, call, &l, err);
+
+	if (r < 0)
+		return r;
+	if (l) {
+		pool_tell_state(p, POOL_STOPPING);
+		pthread_mutex_lock(&p->lock);
+		r = drain(p, call, err);
+		pthread_mutex_unlock(&p->lock);
+		if (!r) {
+			r = l->backend->stop(l->pool, call, err);
+			pool_name(p, name);
+			if (r < 0)
+				error_prefix(err, "cannot stop pool '%s'", name);
+		}
+	}
+	if (r < 0)
+		not_stopped(p);
+	else
+		stopped(p);
+	return r;
+}
+
+/* -- build and delete -- */
+
+/* What to build or delete; the pool is then shown as being built. */
+static int begin_build(struct pool *p, const char *what, struct definition **d,
+		       enum pool_state *was, struct error *err)
+{
+	SCOPED_LOCK(&p->lock);
+
+	if (!p->now)
+		return refuse_undefined(p, err);
+	if (p->live)
+		return error_set(err, EBUSY, "cannot %s pool '%s': it is running, stop it first",
+				 what, p->name);
+	*d = definition_ref(p->now);
+	*was = p->state;
+	pool_set_state(p, POOL_BUILDING);
+	return 0;
+}
+
+static void end_build(struct pool *p, enum pool_state was, bool again)
+{
+	pthread_mutex_lock(&p->lock);
+	pool_set_state(p, was);
+	if (again && p->retry_s)
+		p->retry_at_ns = clock_now();
+	pthread_mutex_unlock(&p->lock);
+	pool_tell_state(p, was);
+}
+
+static int run_build(struct pool *p, const struct verb *v, struct call *call, struct error *err)
+{
+	AUTO_DEFINITION struct definition *d = NULL;
+	enum pool_state was;
+	const struct backend *b;
+	int r = 0;
+
+	if (v->mode == BUILD_OVERWRITE)
+		r = pool_check_protected(p, "build over what is there", err);
+	if (!r)
+		r = begin_build(p, "build", &d, &was, err);
+	if (r < 0)
+		return r;
+	pool_tell_state(p, POOL_BUILDING);
+	b = backend_of(d, err);
+	if (!b)
+		r = -err->code;
+	else if (!BACKEND_HAS(b, build))
+		r = unsupported(d, "be built", err);
+	else
+		r = b->build(&d->spec, &p->host, v->mode, call, err);
+	end_build(p, was, !r);
+	if (r < 0)
+		error_prefix(err, "cannot build pool '%s'", d->spec.name);
+	return r;
+}
+
+static int run_delete(struct pool *p, const struct verb *v, struct call *call, struct error *err)
+{
+	AUTO_DEFINITION struct definition *d = NULL;
+	enum pool_state was;
+	const struct backend *b;
+	int r = pool_check_protected(p, "delete what it stands on", err);
+
+	if (!r)
+		r = begin_build(p, "delete", &d, &was, err);
+	if (r < 0)
+		return r;
+	pool_tell_state(p, POOL_BUILDING);
+	b = backend_of(d, err);
+	if (!b)
+		r = -err->code;
+	else if (!BACKEND_HAS(b, remove))
+		r = unsupported(d, "be deleted", err);
+	else
+		r = b->remove(&d->spec, &p->host, call, err);
+	end_build(p, was, false);
+	if (r < 0)
+		error_prefix(err, "cannot delete what pool '%s' stands on", d->spec.name);
+	return r;
+}
+
+/* -- refresh -- */
+
+/* As pool_begin, also where the source is away: to ask whether it is back. */
+static int begin_refresh(struct pool *p, struct use *u, struct error *err)
+{
+	SCOPED_LOCK(&p->lock);
+
+	if (!p->now)
+		return refuse_undefined(p, err);
+	if (!p->live)
+		return error_set(err, EAGAIN, "pool '%s' is not running", p->name);
+	p->live->uses++;
+	*u = (struct use){ p->live, p->live->backend, p->live->pool };
+	return 0;
+}
+
+static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
+		       struct error *err)
+{
+	AUTO_USE struct use u = { 0 };
+	char name[POOL_NAME_MAX];
+	bool back;
+	int r = begin_refresh(p, &u, err);
+
+	if (r < 0)
+		return r;
+	if (BACKEND_HAS(u.backend, refresh))
+		r = u.backend->refresh(u.pool, call, err);
+	if (r < 0) {
+		pool_name(p, name);
+		error_prefix(err, "cannot refresh pool '%s'", name);
+		return r;
+	}
+	pthread_mutex_lock(&p->lock);
+	p->stat_ns = 0;
+	p->lost = false;
+	back = p->state == POOL_AWAY;
+	if (back)
+		pool_set_state(p, POOL_RUNNING);
+	pthread_mutex_unlock(&p->lock);
+	if (back)
+		pool_tell_state(p, POOL_RUNNING);
+	pool_tell(p, EVENT_VOLUMES_ALL, NULL);
+	return 0;
+}

@@ -1,0 +1,594 @@
+/*
+ * The table of pools: by name, by UUID, and in the order in which they came.
+ *
+ * `table.lock` guards it and the links in pools; it is held for moments. `definitions_lock` makes
+ * definition, renaming and removal one at a time, so that of two that conflict one is refused; it is
+ * taken first and held while SOURCE is written, never across a backend call.
+ */
+#include "backends/model/pools.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "backends/model/definitions.h"
+#include "backends/model/pool_object.h"
+#include "backends/model/pool_xml.h"
+#include "backends/model/store.h"
+#include "backends/model/xml.h"
+
+static struct {
+	pthread_mutex_t lock;
+	struct map names, uuids;
+	struct list all;
+	size_t count;
+} table = { .lock = PTHREAD_MUTEX_INITIALIZER, .all = LIST_INIT(table.all) };
+
+static pthread_mutex_t definitions_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* -- the table -- */
+
+static bool has_name(struct pool *p, const char *name)
+{
+	SCOPED_LOCK(&p->lock);
+	return !strcmp(p->name, name);
+}
+
+/* With the table's lock held. */
+static struct pool *find_name(const char *name)
+{
+	for (struct map_link *l = map_first(&table.names, hash_string(name, 0)); l;
+	     l = map_next(l)) {
+		struct pool *p = container_of(l, struct pool, by_name);
+
+		if (has_name(p, name))
+			return p;
+	}
+	return NULL;
+}
+
+struct pool *pools_find(const char *name)
+{
+	SCOPED_LOCK(&table.lock);
+
+	struct pool *p = find_name(name);
+
+	return p ? pool_ref(p) : NULL;
+}
+
+static bool has_uuid(struct pool *p, const char *uuid)
+{
+	SCOPED_LOCK(&p->lock);
+	return p->now && !strcmp(p->now->spec.uuid, uuid);
+}
+
+/* With the table's lock held; one other than `but`. */
+static struct pool *find_uuid(const char *uuid, const struct pool *but)
+{
+	for (struct map_link *l = map_first(&table.uuids, hash_string(uuid, 0)); l;
+	     l = map_next(l)) {
+		struct pool *p = container_of(l, struct pool, by_uuid);
+
+		if (p != but && has_uuid(p, uuid))
+			return p;
+	}
+	return NULL;
+}
+
+struct pool *pools_find_uuid(const char *uuid)
+{
+	SCOPED_LOCK(&table.lock);
+
+	struct pool *p = find_uuid(uuid, NULL);
+
+	return p ? pool_ref(p) : NULL;
+}
+
+size_t pools_count(void)
+{
+	SCOPED_LOCK(&table.lock);
+	return table.count;
+}
+
+int pools_each(int (*fn)(void *arg, struct pool *p), void *arg)
+{
+	AUTO_FREE struct pool **pools = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	pthread_mutex_lock(&table.lock);
+	pools = malloc((table.count + 1) * sizeof(*pools));
+	if (pools)
+		list_for_each(l, &table.all)
+			pools[n++] = pool_ref(container_of(l, struct pool, link));
+	pthread_mutex_unlock(&table.lock);
+	if (!pools)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (r >= 0)
+			r = fn(arg, pools[i]);
+		pool_unref(pools[i]);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* With the table's lock held. The table takes a reference. */
+static int insert(struct pool *p)
+{
+	int r = map_insert(&table.names, &p->by_name, hash_string(p->name, 0));
+
+	if (r < 0)
+		return r;
+	list_append(&table.all, &p->link);
+	table.count++;
+	pool_ref(p);
+	return 0;
+}
+
+/* Takes it out of the table, whose reference becomes the caller's. */
+static void withdraw(struct pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->removed = true;
+	pthread_mutex_unlock(&p->lock);
+	map_remove(&table.names, &p->by_name);
+	map_remove(&table.uuids, &p->by_uuid);
+	list_remove(&p->link);
+	table.count--;
+}
+
+/* -- names -- */
+
+int pool_name_check(const char *name, struct error *err)
+{
+	size_t len = strlen(name);
+
+	if (len > DEFINITION_NAME_MAX)
+		return error_set(err, ENAMETOOLONG, "a pool's name has at most %d bytes",
+				 DEFINITION_NAME_MAX);
+	if (!len || !strcmp(name, ".") || !strcmp(name, ".."))
+		return error_set(err, EINVAL, "'%s' cannot be the name of a pool", name);
+	if (strpbrk(name, "/\n") || !xml_can_hold(name))
+		return error_set(err, EINVAL,
+				 "the name of a pool is UTF-8 text without '/', newlines and control "
+				 "characters");
+	if (len >= 4 && !strcmp(name + len - 4, ".xml"))
+		return error_set(err, EINVAL,
+				 "a pool's name cannot end in .xml: '%s' is a definition of pool '%.*s'",
+				 name, (int)len - 4, name);
+	return 0;
+}
+
+static int refuse_taken(const char *name, struct error *err)
+{
+	return error_set(err, EEXIST, "there is a pool '%s' already", name);
+}
+
+/* -- definitions -- */
+
+static int refuse_conflict(struct pool *other, const char *what, struct error *err)
+{
+	return error_set(err, EEXIST, "pool '%s' has the same %s", other->name, what);
+}
+
+struct check {
+	struct pool *p;
+	const struct definition *d;
+	struct error *err;
+};
+
+static int check_other(void *arg, struct pool *other)
+{
+	const struct check *c = arg;
+	char words[512];
+	const char *what = NULL;
+
+	if (other == c->p)
+		return 0;
+
+	SCOPED_LOCK(&other->lock);
+	if (other->now)
+		what = pool_specs_conflict(&other->now->spec, &c->d->spec, words, sizeof(words));
+	if (!what && other->next)
+		what = pool_specs_conflict(&other->next->spec, &c->d->spec, words,
+					   sizeof(words));
+	return what ? refuse_conflict(other, what, c->err) : 0;
+}
+
+/* With the definitions' lock held. */
+static int check_conflicts(struct pool *p, const struct definition *d, struct error *err)
+{
+	struct check c = { p, d, err };
+
+	pthread_mutex_lock(&table.lock);
+
+	struct pool *other = find_uuid(d->spec.uuid, p);
+	int r = other ? refuse_conflict(other, "UUID", err) : 0;
+
+	pthread_mutex_unlock(&table.lock);
+	return r ? r : pools_each(check_other, &c);
+}
+
+/* The document's UUID, or the one that the pool has, or a new one. */
+static int settle_uuid(struct pool *p, struct definition *d, struct error *err)
+{
+	uuid_t uuid;
+
+	SCOPED_LOCK(&p->lock);
+	if (!*d->spec.uuid && p->now)
+		strcpy(d->spec.uuid, p->now->spec.uuid);
+	if (!*d->spec.uuid) {
+		uuid_generate_random(uuid);
+		uuid_unparse_lower(uuid, d->spec.uuid);
+	}
+	if (p->live && strcmp(d->spec.uuid, p->now->spec.uuid))
+		return error_set(err, EBUSY,
+				 "it is running as %s: stop it before you give it another UUID",
+				 p->now->spec.uuid);
+	return 0;
+}
+
+/* With the definitions' lock held. A running pool keeps what it runs with until it stops. */
+static void put_in_force(struct pool *p, struct definition *d, bool *first)
+{
+	SCOPED_LOCK(&table.lock);
+	SCOPED_LOCK(&p->lock);
+
+	bool in_use = p->live || p->state == POOL_STARTING ||
+		      (p->verb && !strcmp(p->verb, "start"));
+	struct definition **at = in_use && p->now ? &p->next : &p->now;
+
+	*first = !p->now;
+	definition_unref(take(p->next));
+	definition_unref(*at);
+	*at = definition_ref(d);
+	if (at == &p->now) {
+		map_remove(&table.uuids, &p->by_uuid);
+		map_insert(&table.uuids, &p->by_uuid, hash_string(d->spec.uuid, 0));
+	}
+	if (*first)
+		p->state = POOL_INACTIVE;
+	p->error_of_start = false;
+	if (*first)
+		p->error = (struct error){ 0 };
+	if (p->retry_s)
+		p->retry_at_ns = 0;
+	pool_touch(p);
+}
+
+static int check_alive(struct pool *p, struct error *err)
+{
+	SCOPED_LOCK(&p->lock);
+	return p->removed ? error_set(err, ENOENT, "pool '%s' was removed", p->name) : 0;
+}
+
+/* With the definitions' lock held. The pool may have been renamed since the text was parsed. */
+static int store(struct pool *p, struct definition *d, struct error *err)
+{
+	AUTO_BUF struct buf text = { 0 };
+	int r = pool_xml_print(&d->spec, NULL, &text, err);
+
+	return r < 0 ? r : definition_store(d->spec.name, &text, err);
+}
+
+int pools_define(struct pool *p, struct definition *d, bool *first, struct error *err)
+{
+	int r;
+
+	SCOPED_LOCK(&definitions_lock);
+	r = check_alive(p, err);
+	if (!r && !has_name(p, d->spec.name))
+		r = error_set(err, EBUSY, "it was renamed meanwhile: write it again");
+	if (!r && store_read_only())
+		r = error_set(err, EROFS, "mounted read-only");
+	if (!r)
+		r = settle_uuid(p, d, err);
+	if (!r)
+		r = check_conflicts(p, d, err);
+	if (!r)
+		r = store(p, d, err);
+	if (!r)
+		put_in_force(p, d, first);
+	return r;
+}
+
+int pools_load(const char *name, struct definition *d, const struct error *why)
+{
+	AUTO_POOL struct pool *p = pool_new(name);
+	struct pool *twin;
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+
+	SCOPED_LOCK(&table.lock);
+	twin = d ? find_uuid(d->spec.uuid, NULL) : NULL;
+	if (twin)
+		refuse_conflict(twin, "UUID", &p->error);
+	else if (why)
+		p->error = *why;
+	if (d && !twin) {
+		p->now = definition_ref(d);
+		p->state = POOL_INACTIVE;
+	}
+	r = insert(p);
+	if (!r && p->now)
+		r = map_insert(&table.uuids, &p->by_uuid, hash_string(d->spec.uuid, 0));
+	return r;
+}
+
+/* -- mkdir, rmdir, mv -- */
+
+static int add_pool(const char *name, struct pool **out, struct error *err)
+{
+	AUTO_POOL struct pool *p = pool_new(name);
+	int r = 0;
+
+	if (!p)
+		return error_code(err, ENOMEM, "cannot make pool '%s'", name);
+
+	SCOPED_LOCK(&table.lock);
+	if (find_name(name))
+		return refuse_taken(name, err);
+	r = insert(p);
+	if (r < 0)
+		return error_code(err, -r, "cannot make pool '%s'", name);
+	*out = take(p);
+	return 0;
+}
+
+static void drop_pool(struct pool *p)
+{
+	pthread_mutex_lock(&table.lock);
+	withdraw(p);
+	pthread_mutex_unlock(&table.lock);
+	pool_tell(p, EVENT_POOL_REMOVED, NULL);
+	pool_unref(p);
+}
+
+int pools_make(const char *name, struct call *call, struct pool **out, struct error *err)
+{
+	AUTO_POOL struct pool *p = NULL;
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	int r = pool_name_check(name, err);
+
+	if (!r && store_read_only())
+		r = error_set(err, EROFS, "cannot make pool '%s': mounted read-only", name);
+	if (!r)
+		r = add_pool(name, &p, err);
+	if (r < 0)
+		return r;
+	pool_tell(p, EVENT_POOL_ADDED, NULL);
+	text = pending_take(name, &len);
+	if (text)
+		r = pool_define(p, text, len, call, err);
+	if (r < 0) {
+		pending_put(name, take(text), len);
+		drop_pool(p);
+		return r;
+	}
+	*out = take(p);
+	return 0;
+}
+
+/* With the verb taken: whether it may be removed or renamed. */
+static int check_inactive(struct pool *p, const char *what, struct error *err)
+{
+	SCOPED_LOCK(&p->lock);
+
+	if (p->live)
+		return error_set(err, EBUSY, "cannot %s pool '%s': it is running, stop it first",
+				 what, p->name);
+	return 0;
+}
+
+static int undefine(struct pool *p, struct error *err)
+{
+	char name[POOL_NAME_MAX];
+	int r;
+
+	SCOPED_LOCK(&definitions_lock);
+	pool_name(p, name);
+	r = store_read_only() ? error_set(err, EROFS, "mounted read-only") :
+				definition_remove(name, err);
+	if (r < 0)
+		return error_prefix(err, "cannot remove pool '%s'", name);
+	attributes_remove(p->attributes, NULL);
+	drop_pool(p);
+	return 0;
+}
+
+int pools_remove(struct pool *p, struct error *err)
+{
+	int r = pool_verb_begin(p, "rmdir", err);
+
+	if (r < 0)
+		return r;
+	r = check_inactive(p, "remove", err);
+	if (!r)
+		r = pool_check_protected(p, "remove it", err);
+	if (!r)
+		r = undefine(p, err);
+	if (!r)
+		volumes_reset(p->volumes);
+	pool_verb_end(p);
+	return r;
+}
+
+/* The definition under a new name, and its text; NULL: no memory, or what err says. */
+static struct definition *rename_definition(struct definition *d, const char *name,
+					    struct buf *text, struct error *err)
+{
+	AUTO_DEFINITION struct definition *copy = calloc(1, sizeof(*copy));
+
+	if (!copy) {
+		error_code(err, ENOMEM, "cannot rename the pool");
+		return NULL;
+	}
+	atomic_store(&copy->refs, 1);
+	copy->type = d->type;
+	copy->spec = (struct pool_spec)POOL_SPEC_INIT;
+	if (pool_spec_copy(&d->spec, &copy->spec) < 0) {
+		error_code(err, ENOMEM, "cannot rename the pool");
+		return NULL;
+	}
+	free(copy->spec.name);
+	copy->spec.name = strdup(name);
+	if (!copy->spec.name) {
+		error_code(err, ENOMEM, "cannot rename the pool");
+		return NULL;
+	}
+	return pool_xml_print(&copy->spec, NULL, text, err) < 0 ? NULL : take(copy);
+}
+
+/* With both names free to be changed. NULL name: no memory, nothing happened. */
+static int change_name(struct pool *p, const char *to, struct definition *d)
+{
+	AUTO_FREE char *name = strdup(to);
+
+	SCOPED_LOCK(&table.lock);
+	SCOPED_LOCK(&p->lock);
+	if (!name)
+		return -ENOMEM;
+	map_remove(&table.names, &p->by_name);
+	map_insert(&table.names, &p->by_name, hash_string(to, 0)); /* has room: one was taken out */
+	free(p->name);
+	p->name = take(name);
+	if (d) {
+		definition_unref(p->now);
+		p->now = definition_ref(d);
+	}
+	pool_touch(p);
+	return 0;
+}
+
+/* With the definitions' lock held. An undefined pool has nothing on disk, or a broken definition, whose
+ * text is moved as it is. */
+static int rename_stored(struct pool *p, const char *from, const char *to,
+			 struct definition **d, struct error *err)
+{
+	AUTO_BUF struct buf text = { 0 };
+	char old[POOL_NAME_MAX + 8];
+	int r;
+
+	if (p->now) {
+		*d = rename_definition(p->now, to, &text, err);
+		if (!*d)
+			return -err->code;
+	} else {
+		snprintf(old, sizeof(old), "%s.xml", from);
+		r = store_read(old, XML_LIMIT, &text, err);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+	}
+	return definition_rename(from, to, &text, err);
+}
+
+static int rename_pool(struct pool *p, const char *from, const char *to, struct error *err)
+{
+	AUTO_DEFINITION struct definition *d = NULL;
+	AUTO_POOL struct pool *taken = NULL;
+	int r;
+
+	SCOPED_LOCK(&definitions_lock);
+	taken = pools_find(to);
+	if (taken)
+		return refuse_taken(to, err);
+	r = rename_stored(p, from, to, &d, err);
+	if (r < 0)
+		return r;
+	attributes_rename(p->attributes, to, NULL);
+	return change_name(p, to, d);
+}
+
+int pools_rename(struct pool *p, const char *to, struct error *err)
+{
+	char from[POOL_NAME_MAX];
+	int r = pool_name_check(to, err);
+
+	if (!r)
+		r = pool_verb_begin(p, "mv", err);
+	if (r < 0)
+		return r;
+	pool_name(p, from);
+	r = check_inactive(p, "rename", err);
+	if (!r && store_read_only())
+		r = error_set(err, EROFS, "cannot rename pool '%s': mounted read-only", from);
+	if (!r && strcmp(from, to))
+		r = rename_pool(p, from, to, err);
+	pool_verb_end(p);
+	if (!r && strcmp(from, to))
+		pool_tell(p, EVENT_POOL_RENAMED, from);
+	return r;
+}
+
+/* -- autostart -- */
+
+/* true: it was waiting to be started once more, and no longer is. */
+static bool apply_autostart(struct pool *p, bool on)
+{
+	SCOPED_LOCK(&p->lock);
+
+	bool ends = !on && p->state == POOL_FAILED && !p->verb;
+
+	p->autostart = on;
+	if (ends) {
+		p->retry_s = 0;
+		p->state = POOL_INACTIVE;
+	}
+	pool_touch(p);
+	return ends;
+}
+
+static int store_autostart(struct pool *p, bool on, struct error *err)
+{
+	char name[POOL_NAME_MAX];
+	int r;
+
+	SCOPED_LOCK(&definitions_lock);
+	pool_name(p, name);
+	r = check_alive(p, err);
+	if (r < 0)
+		return r;
+	if (!pool_type(p))
+		return error_set(err, EINVAL, "pool '%s' has no definition yet: write its xml",
+				 name);
+	if (store_read_only())
+		return error_set(err, EROFS, "cannot change 'autostart': mounted read-only");
+	return autostart_link_set(name, on, err);
+}
+
+int pool_set_autostart(struct pool *p, bool on, struct error *err)
+{
+	int r = store_autostart(p, on, err);
+
+	if (r < 0)
+		return r;
+	if (apply_autostart(p, on))
+		pool_tell_state(p, POOL_INACTIVE);
+	return 0;
+}
+
+/* -- the end -- */
+
+void pools_free(void)
+{
+	struct list *l;
+
+	pthread_mutex_lock(&table.lock);
+	while ((l = list_shift(&table.all))) {
+		struct pool *p = container_of(l, struct pool, link);
+
+		pthread_mutex_lock(&p->lock);
+		p->removed = true;
+		pthread_mutex_unlock(&p->lock);
+		pool_unref(p);
+	}
+	map_free(&table.names);
+	map_free(&table.uuids);
+	table.count = 0;
+	pthread_mutex_unlock(&table.lock);
+}
