@@ -16,6 +16,8 @@ int file_pool_open(const struct pool_spec *spec, const struct host *host, struct
 		   struct error *err);
 void file_pool_close(struct file_pool *fp);
 
+/* Looks at the target again, and takes the directory that is there now. */
+int file_pool_refresh(void *pool, struct call *, struct error *);
 int file_pool_stat(void *pool, struct pool_stat *, struct call *, struct error *);
 bool file_pool_local(void *pool); /* fstatfs: not NFS, CIFS, 9p, FUSE */
 
