@@ -39,7 +39,7 @@ int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadli
 			     -pthread_cond_wait(cond, lock);
 }
 
-int call_check(const struct call *call, const char *name, struct error *err)
+int volume_call_check(const struct call *call, const char *name, struct error *err)
 {
 	if (call->cancelled && *call->cancelled)
 		return error_set(err, EINTR, "the operation on volume '%s' was cancelled", name);

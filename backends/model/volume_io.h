@@ -26,4 +26,4 @@ int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadli
 void cond_init_monotonic(pthread_cond_t *cond);
 
 /* Whether the call was cancelled or its deadline has passed: -EINTR, -ETIMEDOUT. */
-int call_check(const struct call *call, const char *name, struct error *err);
+int volume_call_check(const struct call *call, const char *name, struct error *err);

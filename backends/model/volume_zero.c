@@ -29,7 +29,7 @@ static int zero_write(struct volume_handle *h, uint64_t off, uint64_t len, struc
 
 	while (len) {
 		size_t n = MIN(len, WRITE);
-		ssize_t r = call_check(call, h->name, err);
+		ssize_t r = volume_call_check(call, h->name, err);
 
 		if (r == 0 && h->file.fd >= 0) {
 			r = pwrite(h->file.fd, zeros, n, off);
@@ -75,7 +75,7 @@ int volume_zero(struct volume_handle *h, uint64_t off, uint64_t len, struct io_l
 	for (uint64_t at = from; r == 0 && at < to;) {
 		uint64_t n = MIN(to - at, PIECE);
 
-		r = call_check(call, h->name, err);
+		r = volume_call_check(call, h->name, err);
 		if (r == 0)
 			r = zero_piece(h, at, n, late, call, err);
 		at += n;
