@@ -10,8 +10,11 @@
 #include <cmocka.h>
 
 #include "backends/model/pools.h"
+#include "backends/model/registry.h"
 #include "backends/model/xml.h"
 #include "nodes/node.h"
+
+extern const struct backend storagefs_backend; /* dir.c, linked in */
 
 static char top[] = "/tmp/storagefs-nodes.XXXXXX";
 static char source[64], target[64];
@@ -189,6 +192,8 @@ static int setup(void **state)
 	snprintf(target, sizeof(target), "%s/images", top);
 	mkdir(target, 0755);
 	xml_init();
+	if (registry_add(&storagefs_backend) < 0)
+		return -1;
 
 	struct model_options mo = { .source = source, .timeout_s = 10 };
 
