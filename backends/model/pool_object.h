@@ -44,7 +44,7 @@ struct pool {
 	struct host host; /* what its backend may ask; never changes */
 
 	pthread_mutex_t lock;   /* guards what follows */
-	pthread_cond_t settled; /* a use ended, or a background look at the sizes did */
+	pthread_cond_t settled; /* a use, a verb or a background look at the sizes ended */
 	char *name;
 	bool removed; /* no longer in the table */
 	enum pool_state state;
@@ -54,6 +54,7 @@ struct pool {
 	bool lost; /* the source has told that it is gone */
 	bool autostart;
 	const char *verb; /* under way; NULL: none */
+	bool verb_done;   /* its outcome is shown: who comes now waits for the moment to its end */
 	struct error error;
 	bool error_of_start; /* a successful start ends it */
 

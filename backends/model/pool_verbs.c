@@ -85,6 +85,8 @@ int pool_verb_begin(struct pool *p, const char *verb, struct error *err)
 {
 	SCOPED_LOCK(&p->lock);
 
+	while (p->verb && p->verb_done)
+		pthread_cond_wait(&p->settled, &p->lock);
 	if (p->removed)
 		return error_set(err, ENOENT, "pool '%s' was removed", p->name);
 	if (model_closing())
@@ -93,6 +95,7 @@ int pool_verb_begin(struct pool *p, const char *verb, struct error *err)
 		return error_set(err, EBUSY, "pool '%s' is busy: '%s' is under way (see jobs)",
 				 p->name, p->verb);
 	p->verb = verb;
+	p->verb_done = false;
 	return 0;
 }
 
@@ -103,6 +106,7 @@ void pool_verb_end(struct pool *p)
 	pthread_mutex_lock(&p->lock);
 	p->verb = NULL;
 	retried = p->retry_s;
+	pthread_cond_broadcast(&p->settled);
 	pthread_mutex_unlock(&p->lock);
 	if (retried)
 		autostart_wake();
@@ -201,6 +205,13 @@ static int make_live(struct pool *p, struct definition *d, struct call *call, st
 	return 0;
 }
 
+/* With the lock held: the outcome of the verb under way. */
+static void conclude(struct pool *p, enum pool_state s)
+{
+	pool_set_state(p, s);
+	p->verb_done = true;
+}
+
 /* With the lock held: what was defined meanwhile comes into force. */
 static void settle(struct pool *p)
 {
@@ -217,7 +228,7 @@ static void started(struct pool *p, struct live *l)
 
 	pthread_mutex_lock(&p->lock);
 	p->live = l;
-	pool_set_state(p, p->lost ? POOL_AWAY : POOL_RUNNING);
+	conclude(p, p->lost ? POOL_AWAY : POOL_RUNNING);
 	p->retry_s = 0;
 	had_error = p->error_of_start;
 	if (had_error)
@@ -246,7 +257,7 @@ static void start_failed(struct pool *p, const struct error *err)
 	p->error = *err;
 	p->error_of_start = true;
 	if (news || is != was)
-		pool_set_state(p, is);
+		conclude(p, is);
 	pthread_mutex_unlock(&p->lock);
 	if (news)
 		log_error("%s", err->text);
@@ -420,7 +431,7 @@ static void stopped(struct pool *p)
 	p->retry_s = 0;
 	p->stat = (struct pool_stat){ 0 };
 	p->stat_ns = 0;
-	pool_set_state(p, POOL_INACTIVE);
+	conclude(p, POOL_INACTIVE);
 	pthread_mutex_unlock(&p->lock);
 	if (l) {
 		live_free(l);
@@ -438,7 +449,7 @@ static void not_stopped(struct pool *p)
 
 	pthread_mutex_lock(&p->lock);
 	s = p->lost ? POOL_AWAY : POOL_RUNNING;
-	pool_set_state(p, s);
+	conclude(p, s);
 	pthread_mutex_unlock(&p->lock);
 	pool_tell_state(p, s);
 }
@@ -492,7 +503,7 @@ static int begin_build(struct pool *p, const char *what, struct definition **d,
 static void end_build(struct pool *p, enum pool_state was, bool again)
 {
 	pthread_mutex_lock(&p->lock);
-	pool_set_state(p, was);
+	conclude(p, was);
 	if (again && p->retry_s)
 		p->retry_at_ns = clock_now();
 	pthread_mutex_unlock(&p->lock);
