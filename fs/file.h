@@ -1,0 +1,63 @@
+/*
+ * Open files and directories: what the kernel's file handles stand for. A handle is a slot and its
+ * generation, so an id that was released finds nothing.
+ *
+ * Requests hold references: a file whose request was answered by its deadline stays until the work
+ * is done. The last reference closes it, on its pool's executor where closing may wait.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backends/support/list.h"
+#include "nodes/node.h"
+
+struct fuse_pollhandle;
+struct inode;
+struct lane;
+
+struct file {
+	uint64_t id;
+	atomic_int refs;
+	struct inode *inode;    /* a reference */
+	const struct node *node; /* at open */
+	struct list of_inode;   /* inode.c's */
+	struct task closing;
+
+	/* files; all but the flags fixed at open */
+	struct handle *handle;        /* NULL: a directory */
+	struct volume_handle *volume; /* of handle; NULL: a text */
+	int flags;                    /* of open(2) */
+	int fd;                       /* the volume's; -1: none */
+	bool inline_data;             /* reads and writes of fd do not wait */
+	bool passthrough;             /* holds the inode's backing id */
+	struct lane *lane;            /* for volumes without fd */
+	atomic_bool locks;            /* may hold POSIX locks */
+	struct fuse_pollhandle *poll; /* notify.c's */
+	struct list polled;
+
+	/* directories */
+	pthread_mutex_t listing_lock;
+	struct listing listing;
+	uint64_t ino;
+	bool taken, read; /* the listing is there; some of it was given */
+	unsigned changes; /* of the inode, when it was taken */
+};
+
+/* A directory, or with h a file, that has no id yet. Takes a reference on the inode. NULL: no memory;
+ * h stays the caller's. */
+struct file *file_new(struct inode *i, const struct node *n, struct handle *h, int flags);
+/* Gives it an id; it is found from now on. -ENFILE, -ENOMEM. */
+int file_publish(struct file *f);
+/* It is found no more; the caller has got the table's reference. NULL: no such id. */
+struct file *file_withdraw(uint64_t id);
+
+/* A reference; NULL: no such id. */
+struct file *file_get(uint64_t id);
+void file_ref(struct file *f);
+void file_put(struct file *f);
+
+/* At the end: withdraws and closes all. */
+void file_close_all(void);

@@ -1,0 +1,347 @@
+/*
+ * Three ways for the bytes of a volume: in place on its descriptor; on an executor, where that may wait
+ * or something has to be done before a write; or submitted to the backend and completed by it.
+ *
+ * The first never makes a request: it is the path that counts. The others own their bytes, in pages.
+ */
+#include "fs/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backends/model/volume.h"
+#include "fs/lane.h"
+#include "fs/request.h"
+
+#define PAGE 4096
+
+/* -- buffers -- */
+
+static __thread void *thread_buffer; /* IO_MAX bytes, once this thread needed them */
+
+static void *own_buffer(void)
+{
+	if (!thread_buffer)
+		thread_buffer = aligned_alloc(PAGE, IO_MAX);
+	return thread_buffer;
+}
+
+void io_thread_exit(void)
+{
+	free(take(thread_buffer));
+}
+
+static int add_buffer(struct request *r, struct error *err)
+{
+	size_t size = (r->size + PAGE - 1) & ~(size_t)(PAGE - 1);
+
+	r->buffer = aligned_alloc(PAGE, size ? size : PAGE);
+	return r->buffer ? 0 : error_set(err, ENOMEM, "out of memory");
+}
+
+void io_release(struct request *r)
+{
+	free(r->buffer);
+}
+
+/* -- on a descriptor -- */
+
+static ssize_t read_fd(int fd, char *to, size_t size, off_t off)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, to + done, size - done, off + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && !done)
+			return -errno;
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+static ssize_t write_fd(int fd, const char *from, size_t size, off_t off)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pwrite(fd, from + done, size - done, off + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && !done)
+			return -errno;
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+/*
+ * dd drops O_DIRECT for an unaligned last block by fcntl, which no file system is told of: the flags
+ * come with each request, and what was opened direct is then written through another descriptor.
+ */
+static int undirect(const struct file *f, int flags)
+{
+	char path[40];
+
+	if (!(f->flags & O_DIRECT) || (flags & O_DIRECT))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	return open(path, (f->flags & O_ACCMODE) | O_CLOEXEC);
+}
+
+static ssize_t read_file(const struct file *f, int flags, void *to, size_t size, off_t off)
+{
+	AUTO_FD int other = undirect(f, flags);
+
+	return read_fd(other < 0 ? f->fd : other, to, size, off);
+}
+
+static ssize_t write_file(const struct file *f, int flags, const void *from, size_t size,
+			  off_t off)
+{
+	AUTO_FD int other = undirect(f, flags);
+
+	return write_fd(other < 0 ? f->fd : other, from, size, off);
+}
+
+static int data_error(struct error *err, int code, const char *what, const struct node *n)
+{
+	char path[300];
+
+	node_path(n, path, sizeof(path));
+	return error_code(err, -code, "cannot %s '%s'", what, path);
+}
+
+/* -- in place -- */
+
+static void fail_inline(fuse_req_t req, struct file *f, int code, const char *what)
+{
+	struct error err = { 0 };
+
+	data_error(&err, code, what, f->node);
+	reply_error(req, f->node, NULL, &err);
+}
+
+static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, int flags)
+{
+	uint64_t start = clock_now();
+	char *buffer = own_buffer();
+	ssize_t n = buffer ? read_file(f, flags, buffer, size, off) : -ENOMEM;
+
+	request_count(METRIC_READ, start, n < 0 ? -n : 0);
+	if (n < 0)
+		fail_inline(req, f, n, "read");
+	else
+		fuse_reply_buf(req, buffer, n);
+	file_put(f);
+}
+
+/* libfuse's memory is not aligned as a direct descriptor wants it. */
+static const void *bounce(const struct file *f, const void *data, size_t size)
+{
+	void *buffer;
+
+	if (!(f->flags & O_DIRECT))
+		return data;
+	buffer = own_buffer();
+	return buffer ? memcpy(buffer, data, size) : NULL;
+}
+
+static void write_inline(fuse_req_t req, struct file *f, const char *data, size_t size, off_t off,
+			 int flags)
+{
+	uint64_t start = clock_now();
+	const void *from = bounce(f, data, size);
+	ssize_t n = from ? write_file(f, flags, from, size, off) : -ENOMEM;
+
+	request_count(METRIC_WRITE, start, n < 0 ? -n : 0);
+	if (n < 0)
+		fail_inline(req, f, n, "write");
+	else
+		fuse_reply_write(req, n);
+	file_put(f);
+}
+
+/* -- submitted -- */
+
+static void io_done(struct io *io, ssize_t result, const struct error *err)
+{
+	struct request *r = io->owner;
+	struct error copy = { 0 };
+
+	if (result < 0 && err && err->code)
+		copy = *err;
+	else if (result < 0)
+		data_error(&copy, result, io->op == IO_READ ? "read" : "write", r->node);
+	r->out.count = result;
+	lane_leave(r->file->lane, r);
+	request_done(r, result < 0 ? result : 0, &copy);
+}
+
+static void submit(struct request *r)
+{
+	struct error err = { 0 };
+
+	if (atomic_load(&r->answered) || (!r->buffer && add_buffer(r, &err) < 0)) {
+		lane_leave(r->file->lane, r);
+		request_done(r, err.code ? -err.code : -ECANCELED, &err);
+		return;
+	}
+	r->iov = (struct iovec){ r->buffer, r->size };
+	r->io.off = r->off;
+	r->io.iov = &r->iov;
+	r->io.iovcnt = 1;
+	r->io.done = io_done;
+	r->io.owner = r;
+	atomic_store(&r->submitted, true);
+	volume_submit(r->file->volume, &r->io);
+}
+
+static void cancel(struct request *r)
+{
+	if (atomic_load(&r->submitted))
+		volume_cancel(r->file->volume, &r->io);
+}
+
+static int enter(struct request *r, enum io_op op, struct error *err)
+{
+	r->io.op = op;
+	if (lane_enter(r->file->lane, r, r->size, submit))
+		return REQUEST_PENDING;
+	return error_set(err, EAGAIN, "too many reads and writes wait for this pool");
+}
+
+/* -- on an executor, and from there on -- */
+
+static int run_read(struct request *r, struct error *err)
+{
+	struct file *f = r->file;
+	int ret;
+
+	if (f->fd < 0)
+		return enter(r, IO_READ, err);
+	ret = add_buffer(r, err);
+	if (ret < 0)
+		return ret;
+	r->out.count = read_file(f, r->flags, r->buffer, r->size, r->off);
+	return r->out.count < 0 ? data_error(err, r->out.count, "read", r->node) : 0;
+}
+
+static void reply_read(struct request *r)
+{
+	fuse_reply_buf(r->req, r->buffer, r->out.count);
+}
+
+static int run_write(struct request *r, struct error *err)
+{
+	struct file *f = r->file;
+
+	if (!volume_write_ready(f->volume, r->off, r->size)) {
+		ssize_t n = volume_prepare_write(f->volume, r->off, r->size, &r->call, err);
+
+		if (n < 0)
+			return n;
+		r->size = n;
+	}
+	if (f->fd < 0)
+		return enter(r, IO_WRITE, err);
+	r->out.count = write_file(f, r->flags, r->buffer, r->size, r->off);
+	return r->out.count < 0 ? data_error(err, r->out.count, "write", r->node) : 0;
+}
+
+static const struct op read_op = {
+	.node_op = NODE_DATA, .metric = METRIC_READ,
+	.run = run_read, .reply = reply_read, .cancel = cancel,
+};
+
+static const struct op write_op = {
+	.node_op = NODE_DATA, .metric = METRIC_WRITE,
+	.run = run_write, .reply = reply_count, .cancel = cancel,
+};
+
+/* A request with the reference on the file that the caller gave us. */
+static struct request *new_io(fuse_req_t req, const struct op *op, fuse_ino_t ino, struct file *f,
+			      size_t size, off_t off, int flags)
+{
+	struct request *r = request_new(req, op, ino, NULL);
+
+	if (!r) {
+		file_put(f);
+		return NULL;
+	}
+	r->file = f;
+	r->size = size < IO_MAX ? size : IO_MAX;
+	r->off = off;
+	r->flags = flags;
+	return r;
+}
+
+/* Where it may wait: on the executor; else it is submitted from here, watched all the same. */
+static void start(struct request *r, bool may_wait)
+{
+	struct file *f = r->file;
+	struct executor *e = node_executor(f->node, NODE_DATA, NULL);
+
+	if (may_wait)
+		dispatch_on(r, e ? e : pool_executor(f->node->pool));
+	else if (request_park(r))
+		dispatch_here(r);
+}
+
+void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t off,
+	     const struct fuse_file_info *fi)
+{
+	uint64_t end = volume_size(f->volume);
+
+	if ((uint64_t)off >= end)
+		size = 0;
+	else if (size > end - off)
+		size = end - off;
+	if (size > IO_MAX)
+		size = IO_MAX;
+	if (f->fd >= 0 && f->inline_data) {
+		read_inline(req, f, size, off, fi->flags);
+	} else if (!size) {
+		fuse_reply_buf(req, NULL, 0);
+		file_put(f);
+	} else {
+		struct request *r = new_io(req, &read_op, ino, f, size, off, fi->flags);
+
+		if (r)
+			start(r, f->fd >= 0);
+	}
+}
+
+void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data, size_t size,
+	      off_t off, const struct fuse_file_info *fi)
+{
+	bool ready = volume_write_ready(f->volume, off, size);
+	struct error err = { 0 };
+
+	if (f->fd >= 0 && f->inline_data && ready && size <= IO_MAX) {
+		write_inline(req, f, data, size, off, fi->flags);
+		return;
+	}
+
+	struct request *r = new_io(req, &write_op, ino, f, size, off, fi->flags);
+
+	if (!r)
+		return;
+	if (add_buffer(r, &err) < 0) {
+		request_done(r, -ENOMEM, &err);
+		return;
+	}
+	memcpy(r->buffer, data, r->size);
+	start(r, f->fd >= 0 || !ready);
+}

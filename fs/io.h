@@ -1,0 +1,28 @@
+/*
+ * Reads and writes of volumes: in place on a descriptor, else completed by the backend, within
+ * its pool's lane.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fs/fuse.h"
+
+struct file;
+struct request;
+
+#define IO_MAX (1u << 20) /* of one request, as negotiated */
+
+/* Consumes a reference on the file. */
+void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t off,
+	     const struct fuse_file_info *fi);
+void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data, size_t size,
+	      off_t off, const struct fuse_file_info *fi);
+
+/* What a request holds of ours. */
+void io_release(struct request *r);
+
+/* A libfuse thread ends. */
+void io_thread_exit(void);

@@ -1,0 +1,389 @@
+/*
+ * From the model's events to the kernel's caches: a channel per pool, each with a thread while it has
+ * something to tell. One lock; it is never held while the kernel is told.
+ */
+#include "fs/notify.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/model/events.h"
+#include "backends/support/clock.h"
+#include "backends/support/log.h"
+#include "fs/file.h"
+#include "fs/fuse.h"
+#include "fs/inode.h"
+#include "fs/session.h"
+
+#define CHANGES_MAX 1024 /* of a pool; more: everything known of it is told */
+#define COALESCE    16   /* newest changes that are looked through for the same one */
+#define LINGER_NS   NS_PER_S
+
+struct notice {
+	struct list link;
+	uint64_t ino;
+	bool entry; /* name in directory ino; else ino itself */
+	char name[];
+};
+
+struct channel {
+	struct list link;
+	struct pool *pool; /* a reference; NULL: the root */
+	struct list changes;
+	unsigned n_changes;
+	bool sweep; /* tell all that is known */
+};
+
+struct parked_dir {
+	uint64_t ino;
+	unsigned count;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news;
+static struct list channels = LIST_INIT(channels);
+static struct list polled = LIST_INIT(polled);
+static struct parked_dir *parked;
+static size_t n_parked, max_parked;
+static unsigned threads;
+static bool closing;
+
+/* -- directories that must not be told of now -- */
+
+static struct parked_dir *find_parked(uint64_t ino)
+{
+	for (size_t i = 0; i < n_parked; i++)
+		if (parked[i].ino == ino)
+			return &parked[i];
+	return NULL;
+}
+
+void notify_directory_parked(struct inode *i)
+{
+	SCOPED_LOCK(&lock);
+	struct parked_dir *p = find_parked(i->id);
+
+	if (!p && n_parked == max_parked) {
+		size_t max = max_parked ? max_parked * 2 : 16;
+		struct parked_dir *more = realloc(parked, max * sizeof(*more));
+
+		if (!more)
+			return; /* its channel may then wait for the answer */
+		parked = more;
+		max_parked = max;
+	}
+	if (!p) {
+		p = &parked[n_parked++];
+		*p = (struct parked_dir){ .ino = i->id };
+	}
+	p->count++;
+}
+
+void notify_directory_released(struct inode *i)
+{
+	SCOPED_LOCK(&lock);
+	struct parked_dir *p = find_parked(i->id);
+
+	if (!p || --p->count)
+		return;
+	*p = parked[--n_parked];
+	pthread_cond_broadcast(&news);
+}
+
+/* -- telling -- */
+
+static void tell(uint64_t ino, const char *name)
+{
+	struct fuse_session *se = session_fuse();
+
+	/* errors: the kernel does not have it, or has gone */
+	if (name)
+		fuse_lowlevel_notify_inval_entry(se, ino, name, strlen(name));
+	else
+		fuse_lowlevel_notify_inval_inode(se, ino, 0, 0);
+}
+
+/* The first change that may be told now. */
+static struct notice *next(struct channel *c)
+{
+	list_for_each(l, &c->changes) {
+		struct notice *ch = container_of(l, struct notice, link);
+
+		if (ch->entry && find_parked(ch->ino))
+			continue;
+		list_remove(l);
+		c->n_changes--;
+		return ch;
+	}
+	return NULL;
+}
+
+static void tell_when_free(void *arg, const struct node *n, const char *name)
+{
+	uint64_t ino = inode_changed(n);
+
+	if (!ino)
+		return;
+	pthread_mutex_lock(&lock);
+	while (name && !closing && find_parked(ino))
+		pthread_cond_wait(&news, &lock);
+	pthread_mutex_unlock(&lock);
+	if (!closing)
+		tell(ino, name);
+}
+
+/* Every name of the pool that the kernel may hold, as if it had gone. */
+static void sweep(struct pool *pool)
+{
+	AUTO_BUF struct buf names = { 0 };
+	struct event all = { .what = EVENT_VOLUMES_ALL, .pool = pool, .from_outside = true };
+
+	nodes_affected(&all, tell_when_free, NULL);
+	if (inode_names(pool, &names) < 0)
+		log_warning("out of memory: listings may be out of date for a minute");
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		struct event gone = { .what = EVENT_VOLUME_REMOVED, .pool = pool,
+				      .name = names.data + at, .from_outside = true };
+
+		nodes_affected(&gone, tell_when_free, NULL);
+	}
+}
+
+static void drop_changes(struct channel *c)
+{
+	for (struct list *l; (l = list_shift(&c->changes));)
+		free(container_of(l, struct notice, link));
+	c->n_changes = 0;
+}
+
+/* Something to do for the channel: does it without the lock. false: nothing. */
+static bool work(struct channel *c)
+{
+	struct notice *ch;
+
+	if (c->sweep) {
+		c->sweep = false;
+		pthread_mutex_unlock(&lock);
+		sweep(c->pool);
+		pthread_mutex_lock(&lock);
+		return true;
+	}
+	ch = next(c);
+	if (!ch)
+		return false;
+	pthread_mutex_unlock(&lock);
+	tell(ch->ino, ch->entry ? ch->name : NULL);
+	free(ch);
+	pthread_mutex_lock(&lock);
+	return true;
+}
+
+/* Waits for news; false: there were none for a while, and nothing is left. */
+static bool linger(struct channel *c)
+{
+	struct timespec until = clock_timespec(clock_now() + LINGER_NS);
+	int ret = pthread_cond_timedwait(&news, &lock, &until);
+
+	return ret != ETIMEDOUT || !list_empty(&c->changes) || c->sweep;
+}
+
+static void *channel_thread(void *arg)
+{
+	struct channel *c = arg;
+
+	pthread_mutex_lock(&lock);
+	while (!closing)
+		if (!work(c) && !linger(c))
+			break;
+	list_remove(&c->link);
+	drop_changes(c);
+	pthread_mutex_unlock(&lock);
+	if (c->pool)
+		pool_unref(c->pool);
+	free(c);
+	pthread_mutex_lock(&lock);
+	threads--;
+	pthread_cond_broadcast(&news);
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+/* -- events -- */
+
+static bool start_thread(struct channel *c)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool ok;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	ok = pthread_create(&thread, &attr, channel_thread, c) == 0;
+	pthread_attr_destroy(&attr);
+	if (ok)
+		threads++;
+	return ok;
+}
+
+static struct channel *find_channel(struct pool *pool)
+{
+	list_for_each(l, &channels) {
+		struct channel *c = container_of(l, struct channel, link);
+
+		if (c->pool == pool)
+			return c;
+	}
+	return NULL;
+}
+
+/* The pool's channel, with its thread. NULL: there is none to be had. */
+static struct channel *get_channel(struct pool *pool)
+{
+	struct channel *c = find_channel(pool);
+
+	if (c || closing)
+		return closing ? NULL : c;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	list_init(&c->changes);
+	if (!start_thread(c)) {
+		free(c);
+		return NULL;
+	}
+	c->pool = pool ? pool_ref(pool) : NULL;
+	list_append(&channels, &c->link);
+	return c;
+}
+
+static bool queued_already(const struct channel *c, uint64_t ino, const char *name)
+{
+	const struct list *l = c->changes.prev;
+
+	for (int i = 0; i < COALESCE && l != &c->changes; i++, l = l->prev) {
+		const struct notice *ch = container_of(l, const struct notice, link);
+
+		if (ch->ino == ino && ch->entry == !!name && strcmp(ch->name, name ? name : "") == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_change(struct channel *c, uint64_t ino, const char *name)
+{
+	size_t len = name ? strlen(name) : 0;
+	struct notice *ch = calloc(1, sizeof(*ch) + len + 1);
+
+	if (!ch || (c->pool && c->n_changes >= CHANGES_MAX)) {
+		free(ch);
+		drop_changes(c);
+		c->sweep = true;
+		return;
+	}
+	ch->ino = ino;
+	ch->entry = name;
+	memcpy(ch->name, name ? name : "", len);
+	list_append(&c->changes, &ch->link);
+	c->n_changes++;
+}
+
+static void on_affected(void *arg, const struct node *n, const char *name)
+{
+	uint64_t ino = inode_changed(n);
+
+	if (!ino)
+		return;
+
+	SCOPED_LOCK(&lock);
+	struct channel *c = get_channel(arg);
+
+	if (!c || c->sweep || queued_already(c, ino, name))
+		return;
+	add_change(c, ino, name);
+	pthread_cond_broadcast(&news);
+}
+
+static void want_sweep(struct pool *pool)
+{
+	SCOPED_LOCK(&lock);
+	struct channel *c = get_channel(pool);
+
+	if (!c)
+		return;
+	drop_changes(c);
+	c->sweep = true;
+	pthread_cond_broadcast(&news);
+}
+
+static void wake_pollers(void)
+{
+	SCOPED_LOCK(&lock);
+	for (struct list *l; (l = list_shift(&polled));) {
+		struct file *f = container_of(l, struct file, polled);
+		struct fuse_pollhandle *ph = take(f->poll);
+
+		fuse_lowlevel_notify_poll(ph);
+		fuse_pollhandle_destroy(ph);
+	}
+}
+
+static void on_event(void *arg, const struct event *e)
+{
+	if (e->what == EVENT_VOLUMES_ALL && e->pool)
+		want_sweep(e->pool);
+	else
+		nodes_affected(e, on_affected, e->pool);
+	wake_pollers();
+}
+
+int notify_open(struct error *err)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&news, &attr);
+	pthread_condattr_destroy(&attr);
+	if (events_subscribe(on_event, NULL) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
+bool notify_close(unsigned timeout_ms)
+{
+	struct timespec until = clock_timespec(clock_now() + timeout_ms * NS_PER_MS);
+	int ret = 0;
+
+	events_unsubscribe(on_event, NULL);
+
+	SCOPED_LOCK(&lock);
+	closing = true;
+	pthread_cond_broadcast(&news);
+	while (threads && ret == 0)
+		ret = pthread_cond_timedwait(&news, &lock, &until);
+	free(take(parked));
+	n_parked = max_parked = 0;
+	return !threads;
+}
+
+/* -- poll -- */
+
+void notify_poll_add(struct file *f, struct fuse_pollhandle *ph)
+{
+	SCOPED_LOCK(&lock);
+	if (f->poll)
+		fuse_pollhandle_destroy(f->poll);
+	f->poll = ph;
+	list_remove(&f->polled);
+	list_append(&polled, &f->polled);
+}
+
+void notify_poll_end(struct file *f)
+{
+	SCOPED_LOCK(&lock);
+	list_remove(&f->polled);
+	if (f->poll)
+		fuse_pollhandle_destroy(take(f->poll));
+}

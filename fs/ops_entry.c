@@ -1,0 +1,202 @@
+/* Names: finding, making, removing and renaming them. */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "fs/request.h"
+
+/* -- lookup and forget -- */
+
+static int run_lookup(struct request *r, struct error *err)
+{
+	return node_lookup(r->node, r->name, &r->out.node, &r->out.st, &r->call, err);
+}
+
+static const struct op lookup = {
+	.node_op = NODE_LOOKUP, .metric = METRIC_LOOKUP, .holds_directory = true, .may_miss = true,
+	.run = run_lookup, .reply = reply_entry, .drop = drop_node,
+};
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct request *r = request_new(req, &lookup, parent, NULL);
+
+	if (!r)
+		return;
+	r->name = name;
+	dispatch(r);
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
+{
+	inode_forget(ino, lookups);
+	fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		inode_forget(forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+/* -- making -- */
+
+static int run_make(struct request *r, struct error *err)
+{
+	return node_make(r->node, r->name, r->mode & S_IFMT, &r->out.node, &r->out.st, &r->call,
+			 err);
+}
+
+static const struct op make = {
+	.node_op = NODE_MAKE, .metric = METRIC_CREATE, .holds_directory = true,
+	.run = run_make, .reply = reply_entry, .drop = drop_node,
+};
+
+static void make_name(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct request *r = request_new(req, &make, parent, NULL);
+
+	if (!r)
+		return;
+	r->name = name;
+	r->mode = mode;
+	r->call.mode = mode & 07777;
+	dispatch(r);
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	make_name(req, parent, name, mode);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	make_name(req, parent, name, S_IFDIR | (mode & 07777));
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	make_name(req, parent, name, S_IFLNK | 0777);
+}
+
+static int run_link(struct request *r, struct error *err)
+{
+	char path[300];
+
+	node_path(r->node, path, sizeof(path));
+	return error_set(err, EPERM, "'%s/%s': there are no hard links here", path, r->name);
+}
+
+static const struct op hard_link = {
+	.metric = METRIC_CREATE, .run = run_link, .reply = reply_entry,
+};
+
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	struct request *r = request_new(req, &hard_link, parent, NULL);
+
+	if (!r)
+		return;
+	r->name = name;
+	dispatch_here(r);
+}
+
+/* -- removing and renaming -- */
+
+/* What has the name now; *out stays empty where it cannot be told. */
+static void find_child(const struct node *dir, const char *name, struct request *r,
+		       struct node *out)
+{
+	struct stat st;
+
+	if (node_lookup(dir, name, out, &st, &r->call, NULL) < 0)
+		*out = (struct node){ 0 };
+}
+
+static int run_remove(struct request *r, struct error *err)
+{
+	CLEANUP(node_clear) struct node child = { 0 };
+	int ret;
+
+	find_child(r->node, r->name, r, &child);
+	ret = node_remove(r->node, r->name, r->mode == S_IFDIR, &r->call, err);
+	if (ret == 0 && child.row)
+		inode_detach(&child);
+	return ret;
+}
+
+static const struct op remove_name = {
+	.node_op = NODE_REMOVE, .metric = METRIC_REMOVE, .holds_directory = true,
+	.run = run_remove, .reply = reply_done,
+};
+
+static void remove_it(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t type)
+{
+	struct request *r = request_new(req, &remove_name, parent, NULL);
+
+	if (!r)
+		return;
+	r->name = name;
+	r->mode = type;
+	dispatch(r);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_it(req, parent, name, S_IFREG);
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_it(req, parent, name, S_IFDIR);
+}
+
+/*
+ * The inodes of both names are found before, by their identity: afterwards the names say something
+ * else. Between two directories nothing may wait, not even for that.
+ */
+static int run_rename(struct request *r, struct error *err)
+{
+	CLEANUP(node_clear) struct node from = { 0 }, to = { 0 }, moved = { 0 };
+	int ret;
+
+	if (!node_executor(r->node, NODE_LOOKUP, NULL) || r->inode == r->to_inode) {
+		find_child(r->node, r->name, r, &from);
+		find_child(r->to_node, r->to_name, r, &to);
+	}
+	ret = node_rename(r->node, r->name, r->to_node, r->to_name, r->flags, &moved, &r->call,
+			  err);
+	if (ret < 0)
+		return ret;
+	if (to.row && !(r->flags & RENAME_EXCHANGE))
+		inode_detach(&to);
+	if (from.row && moved.row)
+		inode_move(&from, &moved);
+	else if (from.row)
+		inode_detach(&from);
+	return 0;
+}
+
+static const struct op rename_name = {
+	.node_op = NODE_RENAME, .metric = METRIC_RENAME, .holds_directory = true,
+	.run = run_rename, .reply = reply_done,
+};
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to_parent,
+	       const char *to_name, unsigned flags)
+{
+	struct request *r = request_new(req, &rename_name, parent, NULL);
+
+	if (!r || !request_to(r, to_parent, NULL))
+		return;
+	r->name = name;
+	r->to_name = to_name;
+	r->flags = flags;
+	/* the kernel lets no other rename between directories begin before this one is answered */
+	if (parent == to_parent)
+		dispatch(r);
+	else
+		dispatch_here(r);
+}

@@ -1,0 +1,341 @@
+/* Mounting, the operations table, and the threads that serve it. */
+#include "fs/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "backends/support/clock.h"
+#include "backends/support/log.h"
+#include "backends/support/run.h"
+#include "fs/fuse.h"
+#include "fs/fuse_compat.h"
+#include "fs/io.h"
+#include "fs/ops.h"
+
+#define THREADS_MAX  32
+#define THREAD_STACK (512u << 10)
+#define READ_AHEAD   1024 /* KiB */
+
+static struct fuse_session *session;
+static char *mountpoint;
+static atomic_bool refused; /* the kernel lacks what we need */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t threads[THREADS_MAX];
+static atomic_bool ended[THREADS_MAX];
+static unsigned n_threads; /* under lock */
+static atomic_uint idle;
+static atomic_bool stopping;
+
+struct fuse_session *session_fuse(void)
+{
+	return session;
+}
+
+/* -- negotiation -- */
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ATOMIC_O_TRUNC |
+				FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_DIO |
+				FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS |
+				FUSE_CAP_READDIRPLUS | FUSE_CAP_IOCTL_DIR |
+				FUSE_CAP_AUTO_INVAL_DATA;
+
+	conn->want = conn->capable & wanted;
+	if (!(conn->want & FUSE_CAP_ATOMIC_O_TRUNC)) {
+		log_error("this kernel opens and truncates in two steps, which would lose data");
+		atomic_store(&refused, true);
+		kill(getpid(), SIGTERM);
+	}
+	conn->max_background = conn->congestion_threshold = 4096;
+	conn->max_write = conn->max_readahead = IO_MAX;
+	compat_init(conn);
+}
+
+static struct fuse_lowlevel_ops ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.symlink = op_symlink,
+	.link = op_link,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
+	.rename = op_rename,
+	.statfs = op_statfs,
+	.ioctl = op_ioctl,
+	.open = op_open,
+	.create = op_create,
+	.release = op_release,
+	.read = op_read,
+	.write = op_write,
+	.flush = op_flush,
+	.fsync = op_fsync,
+	.fallocate = op_fallocate,
+	.lseek = op_lseek,
+	.copy_file_range = op_copy_file_range,
+	.poll = op_poll,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
+	.releasedir = op_releasedir,
+	.fsyncdir = op_fsyncdir,
+	.getlk = op_getlk,
+	.setlk = op_setlk,
+	.flock = op_flock,
+};
+
+static void add_xattr_ops(void)
+{
+	ops.setxattr = op_setxattr;
+	ops.getxattr = op_getxattr;
+	ops.listxattr = op_listxattr;
+	ops.removexattr = op_removexattr;
+}
+
+/* -- mounting -- */
+
+/* A comma or backslash in SOURCE would end the option. */
+static int add_escaped(struct buf *b, const char *text)
+{
+	int ret = 0;
+
+	for (; *text && ret == 0; text++) {
+		if (*text == ',' || *text == '\\')
+			ret = buf_putc(b, '\\');
+		if (ret == 0)
+			ret = buf_putc(b, *text);
+	}
+	return ret;
+}
+
+static int mount_options(const struct options *o, struct buf *b)
+{
+	bool other = o->allow_other || geteuid() == 0;
+
+	if (buf_puts(b, "subtype=storagefs,default_permissions,fsname=") < 0 ||
+	    add_escaped(b, o->source) < 0)
+		return -ENOMEM;
+	if ((other && buf_puts(b, ",allow_other") < 0) ||
+	    (o->read_only && buf_puts(b, ",ro") < 0))
+		return -ENOMEM;
+	if (o->kernel.len && buf_printf(b, ",%s", o->kernel.data) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static unsigned compat_wanted(const struct options *o)
+{
+	return (o->no_passthrough ? 0 : COMPAT_PASSTHROUGH) | COMPAT_DIRECT_MMAP |
+	       (o->xattr ? COMPAT_HANDLE_KILLPRIV_2 : 0);
+}
+
+int session_mount(const struct options *o, struct error *err)
+{
+	AUTO_BUF struct buf opts = { 0 };
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int ret;
+
+	if (o->xattr)
+		add_xattr_ops();
+	mountpoint = strdup(o->mountpoint);
+	if (!mountpoint || mount_options(o, &opts) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	if (fuse_opt_add_arg(&args, "storagefs") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
+	    fuse_opt_add_arg(&args, opts.data) == 0)
+		session = fuse_session_new(&args, &ops, sizeof(ops), NULL);
+	fuse_opt_free_args(&args);
+	if (!session)
+		return error_set(err, EINVAL, "libfuse refuses the mount options '%s'", opts.data);
+	if (fuse_session_mount(session, mountpoint) < 0) {
+		fuse_session_destroy(take(session));
+		return error_set(err, EIO, "cannot mount on '%s'; the line before says why",
+				 mountpoint);
+	}
+	fcntl(fuse_session_fd(session), F_SETFD, FD_CLOEXEC);
+	ret = compat_attach(session, compat_wanted(o));
+	return ret < 0 ? error_code(err, -ret, "cannot use /dev/fuse") : 0;
+}
+
+/* Larger reads ahead are worth 10 to 15 %; without the privilege it stays as it is. */
+static void set_read_ahead(void)
+{
+	char path[80];
+	struct statx st;
+	FILE *f;
+
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major,
+		 st.stx_dev_minor);
+	f = fopen(path, "we");
+	if (!f)
+		return;
+	fprintf(f, "%d\n", READ_AHEAD);
+	fclose(f);
+}
+
+/* -- threads -- */
+
+static void *serve(void *arg);
+
+/* Under lock. */
+static int start_thread(void)
+{
+	pthread_attr_t attr;
+	int ret;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	ret = pthread_create(&threads[n_threads], &attr, serve, &ended[n_threads]);
+	pthread_attr_destroy(&attr);
+	if (ret == 0) {
+		atomic_fetch_add(&idle, 1);
+		n_threads++;
+	}
+	return ret;
+}
+
+/* This thread is busy from now on; another must be there for the next request. */
+static void leave_idle(void)
+{
+	if (atomic_fetch_sub(&idle, 1) > 1)
+		return;
+
+	SCOPED_LOCK(&lock);
+	if (n_threads < THREADS_MAX && !atomic_load(&stopping) && atomic_load(&idle) == 0)
+		start_thread(); /* if not: this one comes back */
+}
+
+static void serve_requests(struct fuse_buf *buf)
+{
+	while (!fuse_session_exited(session)) {
+		int n = fuse_session_receive_buf(session, buf);
+
+		if (n == -EINTR || n == -EAGAIN)
+			continue;
+		if (n <= 0) {
+			if (n < 0)
+				log_error("cannot read from /dev/fuse: %s", strerror(-n));
+			break;
+		}
+		leave_idle();
+		fuse_session_process_buf(session, buf);
+		atomic_fetch_add(&idle, 1);
+	}
+}
+
+static void *serve(void *arg)
+{
+	struct fuse_buf buf = { .mem = NULL };
+	sigset_t wake;
+
+	sigemptyset(&wake);
+	sigaddset(&wake, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
+	serve_requests(&buf);
+	free(buf.mem);
+	io_thread_exit();
+	if (!atomic_load(&stopping)) /* unmounted by somebody else */
+		kill(getpid(), SIGUSR2);
+	atomic_store((atomic_bool *)arg, true);
+	return NULL;
+}
+
+static void woken(int sig)
+{
+}
+
+int session_serve(struct error *err)
+{
+	struct sigaction wake = { .sa_handler = woken };
+
+	sigaction(SIGUSR1, &wake, NULL);
+
+	SCOPED_LOCK(&lock);
+	int ret = start_thread();
+
+	if (ret)
+		return error_code(err, ret, "cannot start a thread");
+	set_read_ahead();
+	return 0;
+}
+
+/*
+ * With the descriptor still open: closing it first, as libfuse does, would let a thread that is about
+ * to read from it read from whatever gets its number next.
+ */
+void session_unmount(void)
+{
+	const char *const argv[] = { "fusermount3", "-u", "-q", "-z", "--", mountpoint, NULL };
+	struct run run = { .argv = argv, .deadline_ns = clock_now() + 10 * NS_PER_S };
+	struct error err = { 0 };
+
+	if (umount2(mountpoint, MNT_DETACH) == 0 || errno != EPERM)
+		return;
+	if (run_tool(&run, &err) < 0)
+		log_warning("cannot unmount '%s': %s", mountpoint, err.text);
+}
+
+/* A thread may be about to read when the signal comes, so it comes again. */
+static bool join(unsigned i, uint64_t deadline)
+{
+	while (!atomic_load(&ended[i])) {
+		struct timespec tick = { .tv_nsec = 10 * NS_PER_MS };
+
+		if (deadline_passed(deadline))
+			return false;
+		pthread_kill(threads[i], SIGUSR1);
+		nanosleep(&tick, NULL);
+	}
+	pthread_join(threads[i], NULL);
+	return true;
+}
+
+bool session_stop(unsigned timeout_ms)
+{
+	uint64_t deadline = clock_now() + timeout_ms * NS_PER_MS;
+	unsigned n;
+
+	atomic_store(&stopping, true);
+	fuse_session_exit(session);
+	pthread_mutex_lock(&lock);
+	n = n_threads;
+	pthread_mutex_unlock(&lock);
+	for (unsigned i = 0; i < n; i++)
+		if (!join(i, deadline))
+			return false;
+	return true;
+}
+
+/*
+ * libfuse unmounts by path, unless it sees that the connection is dead: by now somebody else may have
+ * mounted there. A pipe without a reader in place of the device looks dead enough.
+ */
+void session_close(void)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) == 0) {
+		close(fds[0]);
+		dup3(fds[1], fuse_session_fd(session), O_CLOEXEC);
+		close(fds[1]);
+		fuse_session_unmount(session);
+	}
+	fuse_session_destroy(take(session));
+	free(take(mountpoint));
+}
