@@ -291,12 +291,29 @@ dir_pool()
 	is running "$storage/pools/$1/state"
 }
 
-# fake_pool NAME XML: a running pool of the fake backend; XML is what its <source> has
+# fake_pool NAME CLASS: a running pool of the fake backend, CLASS files, provisioned or given. What
+# control says of its control directory comes about; see backends/fake/fake.h.
 fake_pool()
 {
 	need_backend fake
+	mkdir -p "$tmp/control/$1"
 	mkdir "$storage/pools/$1"
-	put "$storage/pools/$1/xml" "<pool type='fake'>$2</pool>"
+	put "$storage/pools/$1/xml" "<pool type='fake'><source><name>$tmp/control/$1</name>\
+<format type='$2'/></source></pool>"
+	is running "$storage/pools/$1/state"
+}
+
+# control POOL WHAT [TEXT]; control_off POOL WHAT
+control()
+{
+	mkdir -p "$tmp/control/$1"
+	printf '%s\n' "${3-}" >"$tmp/control/$1/.new"
+	mv "$tmp/control/$1/.new" "$tmp/control/$1/$2"
+}
+
+control_off()
+{
+	rm -f "$tmp/control/$1/$2"
 }
 
 if [ "${mount-yes}" = yes ]; then
