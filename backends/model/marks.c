@@ -1,9 +1,14 @@
-/* Marks of running pools: a file each, that holds the pool's UUID. */
+/*
+ * Marks of running pools: a file each, that holds the pool's UUID.
+ *
+ * `lock` keeps the directory from being removed while a mark is made in it.
+ */
 #include "backends/model/marks.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +19,7 @@
 #include "backends/support/map.h"
 #include "backends/support/spec.h"
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char base[PATH_MAX / 2], directory[PATH_MAX]; /* "": nowhere */
 
 void marks_open(const char *source)
@@ -40,6 +46,8 @@ void mark_set(const char *pool, const char *uuid)
 
 	if (!mark_path(pool, path))
 		return;
+
+	SCOPED_LOCK(&lock);
 	mkdir(base, 0755);
 	mkdir(directory, 0700);
 
@@ -56,6 +64,8 @@ void mark_clear(const char *pool)
 
 	if (!mark_path(pool, path))
 		return;
+
+	SCOPED_LOCK(&lock);
 	unlink(path);
 	rmdir(directory); /* the last one's is empty */
 }

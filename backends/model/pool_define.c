@@ -67,10 +67,11 @@ int pool_define(struct pool *p, const char *text, size_t len, struct call *call,
 {
 	AUTO_DEFINITION struct definition *d = NULL;
 	char name[POOL_NAME_MAX];
-	struct error ignored = { 0 };
+	struct error ignored = { 0 }, unread = { 0 };
 	bool first = false;
 	int r;
 
+	err = err ? err : &unread;
 	pool_name(p, name);
 	d = definition_parse(text, len, name, err);
 	r = d ? check_paths(&d->spec, err) : -err->code;

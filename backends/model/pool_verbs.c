@@ -136,8 +136,10 @@ int pool_verb(struct pool *p, const char *line, struct call *call, struct error 
 {
 	const struct verb *v = find_verb(line);
 	enum pool_verb_id ignored;
+	struct error unread = { 0 };
 	int r;
 
+	err = err ? err : &unread;
 	if (!v)
 		return pool_verb_parse(line, &ignored, err);
 	r = pool_verb_begin(p, v->line, err);
