@@ -65,7 +65,7 @@ static int show_autostart(const struct node *n, struct call *call, struct buf *o
 static int store_autostart(const struct node *n, const char *text, size_t len, struct call *call,
 			   struct error *err)
 {
-	bool on;
+	bool on = false;
 
 	if (read_switch(text, "autostart", &on, err) < 0)
 		return -EINVAL;
@@ -81,7 +81,7 @@ static int show_protected(const struct node *n, struct call *call, struct buf *o
 static int store_protected(const struct node *n, const char *text, size_t len, struct call *call,
 			   struct error *err)
 {
-	bool on;
+	bool on = false;
 
 	if (read_switch(text, "protected", &on, err) < 0)
 		return -EINVAL;
