@@ -50,8 +50,10 @@ int backing_acquire(struct inode *i, int fd)
 	SCOPED_LOCK(&lock);
 	if (!i->backing)
 		i->backing = make(fd, &st);
-	if (!i->backing || i->backing->dev != st.st_dev || i->backing->ino != st.st_ino)
+	if (!i->backing)
 		return 0;
+	if (i->backing->dev != st.st_dev || i->backing->ino != st.st_ino)
+		return -ESTALE;
 	i->backing->uses++;
 	return i->backing->id;
 }

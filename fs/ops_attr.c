@@ -2,6 +2,7 @@
 #include "fs/ops.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -182,8 +183,7 @@ static void remount(fuse_req_t req, const struct remount *in)
 		ret = error_set(&err, EPERM, "only root and who mounted it may remount it");
 	else
 		ret = model_reconfigure(in->read_only, in->timeout_s, &err);
-	strncpy(out.why, err.text, sizeof(out.why) - 1);
-	out.why[sizeof(out.why) - 1] = '\0';
+	snprintf(out.why, sizeof(out.why), "%.*s", (int)sizeof(out.why) - 1, err.text);
 	fuse_reply_ioctl(req, ret, &out, sizeof(out));
 }
 

@@ -38,33 +38,44 @@ static int open_file(struct request *r, struct inode *i, const struct node *n, s
 	return 0;
 }
 
-/* Passthrough would serialise O_DIRECT writes to one file. */
-static bool wants_passthrough(const struct file *f)
+/*
+ * How the kernel is to read and write a volume. direct_io overrides passthrough, which would serialise
+ * O_DIRECT writes to one file; the id is needed all the same while the inode has one.
+ */
+static int volume_flags(struct file *f, struct open_reply *o)
 {
 	bool writes = (f->flags & O_ACCMODE) != O_RDONLY;
 
-	return f->fd >= 0 && f->inline_data && volume_is_regular(f->volume) &&
-	       !((f->flags & O_DIRECT) && writes);
+	if (f->fd >= 0 && f->inline_data && volume_is_regular(f->volume))
+		o->backing_id = backing_acquire(f->inode, f->fd);
+	if (o->backing_id < 0)
+		return o->backing_id;
+	f->passthrough = o->backing_id;
+	o->flags = f->passthrough ? OPEN_PASSTHROUGH : 0;
+	if (!f->passthrough || ((f->flags & O_DIRECT) && writes))
+		o->flags |= OPEN_DIRECT_IO | OPEN_PARALLEL_WRITES;
+	return 0;
 }
 
-/* How the kernel is to treat it; also gives it its id. */
+static void text_flags(const struct file *f, struct open_reply *o)
+{
+	o->flags = OPEN_DIRECT_IO;
+	if ((f->flags & O_ACCMODE) == O_RDONLY && handle_needs_no_flush(f->handle))
+		o->flags |= OPEN_NO_FLUSH;
+}
+
+/* Also gives it its id. */
 static int prepare_reply(struct file *f, struct open_reply *o)
 {
-	bool writes = (f->flags & O_ACCMODE) != O_RDONLY;
-	int ret;
+	int ret = 0;
 
-	*o = (struct open_reply){ .flags = OPEN_DIRECT_IO };
-	if (f->volume && wants_passthrough(f))
-		o->backing_id = backing_acquire(f->inode, f->fd);
-	if (o->backing_id) {
-		f->passthrough = true;
-		o->flags = OPEN_PASSTHROUGH;
-	} else if (f->volume) {
-		o->flags |= OPEN_PARALLEL_WRITES;
-	} else if (!writes && handle_needs_no_flush(f->handle)) {
-		o->flags |= OPEN_NO_FLUSH;
-	}
-	ret = file_publish(f);
+	*o = (struct open_reply){ 0 };
+	if (f->volume)
+		ret = volume_flags(f, o);
+	else
+		text_flags(f, o);
+	if (ret == 0)
+		ret = file_publish(f);
 	o->fh = f->id;
 	return ret;
 }
