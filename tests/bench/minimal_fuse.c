@@ -1,0 +1,57 @@
+/* The least low-level libfuse filesystem that mounts and answers: the yardstick for start-up. */
+#define FUSE_USE_VERSION 34
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define HELLO_INO 2
+
+static void fill(fuse_ino_t ino, struct stat *st)
+{
+	*st = (struct stat){ .st_ino = ino, .st_nlink = 1 };
+	st->st_mode = ino == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0444;
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fuse_entry_param e = { .ino = HELLO_INO, .attr_timeout = 1, .entry_timeout = 1 };
+
+	if (parent != FUSE_ROOT_ID || strcmp(name, "hello") != 0) {
+		fuse_reply_err(req, ENOENT);
+		return;
+	}
+	fill(HELLO_INO, &e.attr);
+	fuse_reply_entry(req, &e);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct stat st;
+
+	(void)fi;
+	fill(ino, &st);
+	fuse_reply_attr(req, &st, 1);
+}
+
+static const struct fuse_lowlevel_ops ops = { .lookup = op_lookup, .getattr = op_getattr };
+
+int main(int argc, char **argv)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(argc - 1, argv);
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	struct fuse_session *se;
+
+	if (argc != 2)
+		return 2;
+	se = fuse_session_new(&args, &ops, sizeof(ops), NULL);
+	if (!se || fuse_set_signal_handlers(se) != 0 || fuse_session_mount(se, argv[1]) != 0)
+		return 1;
+	fuse_session_loop_mt(se, config);
+	fuse_session_unmount(se);
+	fuse_remove_signal_handlers(se);
+	fuse_session_destroy(se);
+	fuse_loop_cfg_destroy(config);
+	return 0;
+}
