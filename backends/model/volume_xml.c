@@ -150,7 +150,7 @@ static int read_image(const struct xml_element *target, struct volume_spec *out,
 		return r;
 	if (out->compat && !is_compat(out->compat))
 		return xml_refuse(xml_first(target, "compat"), err,
-				  "forbidden characters in '%s': 0.10 and 1.1 are known",
+				  "forbidden characters in compat '%s': 0.10 and 1.1 are known",
 				  out->compat);
 	out->nocow = xml_first(target, "nocow");
 	if ((r = xml_read_permissions(xml_first(target, "permissions"), &out->permissions,

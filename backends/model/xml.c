@@ -8,8 +8,10 @@
  */
 #include "backends/model/xml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +43,32 @@ struct xml_feed {
 	const xmlChar *open[XML_DEPTH]; /* names, owned by the parser's dictionary */
 	struct error why;               /* of a refused document */
 };
+
+/* -- characters -- */
+
+/* The length of the character at s; 0: not UTF-8, or a character that XML cannot hold. */
+static size_t character(const unsigned char *s)
+{
+	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+
+	if (*s < 0x80)
+		return *s >= 0x20 || *s == '\t' || *s == '\n' || *s == '\r';
+
+	size_t len = *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : 2;
+	uint32_t c = *s & (0x7f >> len);
+
+	if (*s < 0xc2 || *s > 0xf4)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < smallest[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ||
+	    (c | 1) == 0xffff)
+		return 0;
+	return len;
+}
 
 /* -- the parser's callbacks -- */
 
@@ -110,7 +138,32 @@ static void on_end(void *parser, const xmlChar *name, const xmlChar *prefix,
 		f->closed = true;
 }
 
+/* A character that the last write has cut, and nothing else. */
+static bool cut_short(const unsigned char *s, size_t left)
+{
+	size_t wants = *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : *s >= 0xc2 ? 2 : 1, n = 1;
+
+	while (n < left && (s[n] & 0xc0) == 0x80)
+		n++;
+	return n == left && n < wants;
+}
+
 /* What libxml2 says of bytes that are no text differs with how they arrive; we say one thing. */
+static bool has_bad_bytes(const struct xml_feed *f)
+{
+	const xmlParserInput *in = f->parser->input;
+	const unsigned char *s = (const unsigned char *)f->text.data;
+
+	if (in && in->buf && in->buf->encoder)
+		return false;
+	for (size_t i = 0, n; i < f->text.len; i += n) {
+		n = character(s + i);
+		if (!n)
+			return !cut_short(s + i, f->text.len - i);
+	}
+	return false;
+}
+
 static bool about_bytes(int code)
 {
 	return code == XML_ERR_INTERNAL_ERROR || code == XML_ERR_INVALID_CHAR ||
@@ -132,7 +185,7 @@ static void on_error(void *parser, CONST_ERROR xmlError *e)
 				  "may follow it");
 	} else if (e->code == XML_ERR_UNSUPPORTED_ENCODING) {
 		refuse(f, EINVAL, "the declared encoding is not known: write UTF-8");
-	} else if (about_bytes(e->code)) {
+	} else if (about_bytes(e->code) || has_bad_bytes(f)) {
 		refuse(f, EINVAL, "the text has a byte that is not UTF-8, or a character that XML "
 				  "cannot hold: write UTF-8, or declare the encoding");
 	} else {
@@ -233,18 +286,33 @@ static enum xml_state behind_root(struct xml_feed *f)
 	return n ? XML_INCOMPLETE : XML_COMPLETE;
 }
 
+/* The parser waits for the ';' of "a & b" until the end; we know at once that none will do. */
+static bool stray_ampersand(const char *at, size_t n)
+{
+	size_t i = 1;
+
+	if (!n || *at != '&')
+		return false;
+	while (i < n && i < 64 && (isalnum((unsigned char)at[i]) || at[i] == '#'))
+		i++;
+	return i < n && at[i] != ';';
+}
+
 static void feed_slices(struct xml_feed *f, const char *data, size_t len)
 {
-	const char *at;
+	const char *at = NULL;
 
 	while (len && !f->why.code) {
 		size_t n = len < XML_SLICE ? len : XML_SLICE;
 		int code = xmlParseChunk(f->parser, data, n, 0);
+		size_t kept = pending(f, &at);
 
-		if (!f->why.code && !f->parser->wellFormed)
+		if (!f->parser->wellFormed)
 			refuse(f, code == XML_ERR_NO_MEMORY ? ENOMEM : EINVAL, "not well-formed");
-		else if (!f->why.code && pending(f, &at) > XML_MARKUP)
+		else if (!f->why.code && kept > XML_MARKUP)
 			stop(f, EINVAL, "a tag or comment is longer than 64 KiB");
+		else if (!f->why.code && stray_ampersand(at, kept))
+			stop(f, EINVAL, "a '&' stands alone: write &amp; for it");
 		data += n;
 		len -= n;
 	}
@@ -281,9 +349,19 @@ enum xml_state xml_feed_state(const struct xml_feed *f)
 	return f->state;
 }
 
+/* Of the end; the parser's own count is behind by what it keeps back. */
+static int last_line(const struct xml_feed *f)
+{
+	int line = 1;
+
+	for (size_t i = 0; i < f->text.len; i++)
+		line += f->text.data[i] == '\n';
+	return line;
+}
+
 int xml_feed_why(const struct xml_feed *f, struct error *err)
 {
-	int line = xmlSAX2GetLineNumber(f->parser);
+	int line = last_line(f);
 	const char *element = innermost(f);
 
 	if (f->state == XML_REFUSED)
@@ -297,7 +375,7 @@ int xml_feed_why(const struct xml_feed *f, struct error *err)
 					      "root element", line);
 	if (!element)
 		return error_set(err, EINVAL, "line %d: the document ends before its root element",
-				 line < 1 ? 1 : line);
+				 line);
 	return error_set(err, EINVAL, "line %d: <%s>: the document ends inside this element", line,
 			 element);
 }
@@ -325,30 +403,6 @@ int xml_tree_parse(const char *text, size_t len, struct _xmlDoc **out, struct er
 }
 
 /* -- printing -- */
-
-/* The length of the character at s; 0: not UTF-8, or a character that XML cannot hold. */
-static size_t character(const unsigned char *s)
-{
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-
-	if (*s < 0x80)
-		return *s >= 0x20 || *s == '\t' || *s == '\n' || *s == '\r';
-
-	size_t len = *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : 2;
-	uint32_t c = *s & (0x7f >> len);
-
-	if (*s < 0xc2 || *s > 0xf4)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < smallest[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ||
-	    (c | 1) == 0xffff)
-		return 0;
-	return len;
-}
 
 bool xml_can_hold(const char *text)
 {
