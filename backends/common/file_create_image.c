@@ -10,7 +10,8 @@
 #include "backends/common/image_format.h"
 #include "backends/common/qemu_img.h"
 
-#define ARGS_MAX 24
+#define ARGS_MAX  24
+#define KEY_TRIES 5
 
 /* One qemu-img create. */
 struct creation {
@@ -227,6 +228,21 @@ static int run_create(const struct creation *c, const struct stage *stage, struc
 	return qemu_img(argv, fds, c->encrypted ? &c->secret : NULL, call, err);
 }
 
+/* On a busy machine qemu-img may fail to find out how slow to make a key: then it has made nothing. */
+static int run_again(const struct creation *c, const struct stage *stage, struct call *call,
+		     struct error *err)
+{
+	struct error why = { 0 };
+	int r = -1;
+
+	for (int i = 0; r < 0 && i < KEY_TRIES; i++) {
+		r = run_create(c, stage, call, &why);
+		if (r < 0 && !strstr(why.text, "accurate CPU usage"))
+			break;
+	}
+	return r < 0 ? error_copy(err, &why) : 0;
+}
+
 static int prepare(struct file_pool *fp, const char *format, const struct volume_spec *spec,
 		   struct creation *c, struct call *call, struct error *err)
 {
@@ -258,7 +274,7 @@ int file_create_image(struct file_pool *fp, const char *name, const char *format
 	if (r == 0)
 		r = stage_open(&stage, fp, name, err);
 	if (r == 0)
-		r = run_create(&c, &stage, call, err);
+		r = run_again(&c, &stage, call, err);
 	if (r < 0)
 		return r;
 

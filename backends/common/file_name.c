@@ -130,8 +130,12 @@ static int open_link(struct file_pool *fp, const char *name)
 	char text[PATH_MAX];
 	int fd = open_beneath(fp->dir, name);
 
-	if (fd < 0 && errno == EXDEV && link_text(fp, name, text))
-		fd = open_beneath(fp->dir, text);
+	if (fd < 0 && errno == EXDEV) {
+		if (link_text(fp, name, text))
+			fd = open_beneath(fp->dir, text);
+		else
+			errno = EXDEV;
+	}
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = open_neighbour(fp, name);
 	return fd;

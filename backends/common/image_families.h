@@ -1,6 +1,6 @@
 /*
- * What a family of formats (image_qcow.c, image_vm.c, …) gives to image_format.c: one const struct a
- * format. Adding one is its struct, its line below and its line in image_format.c's table.
+ * What a family of formats (image_qcow.c, image_vm.c, …) gives to image_format.c: one const
+ * struct a format. Adding one is its struct, its line below and its line in the table there.
  */
 #pragma once
 

@@ -13,8 +13,9 @@ const char *const image_formats[] = {
 };
 
 /*
- * What libvirt tries, in its order (storage_file_probe.c), so that a file which two of them match is
- * what libvirt says; then what it does not try. fat is last: it may be what one of the others holds.
+ * What libvirt tries, in its order (storage_file_probe.c), so that a file which two of them
+ * match is what libvirt says; then what it does not try. fat is last: it may be what one of
+ * the others holds.
  */
 static const struct image_format *const formats[] = {
 	&image_iso,
@@ -139,7 +140,7 @@ static int set_text(char **to, const char *text)
 	return 0;
 }
 
-/* libvirt knows a luks container as a raw file with an encryption, and gives no compat to version 2. */
+/* To libvirt a luks container is a raw file with an encryption, and compat 0.10 is not said. */
 int image_describe(const struct image_info *info, struct volume_spec *out)
 {
 	bool luks = strcmp(info->format, "luks") == 0;

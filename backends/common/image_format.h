@@ -31,9 +31,10 @@ struct image_info {
 void image_info_clear(struct image_info *info);
 
 /*
- * Probes an open regular file (or device) from its start. size: of the file. out is zero on entry.
- * What is not recognised, or too short, is "raw" with the file's size. -EIO: reading failed; -EINVAL:
- * it claims a format whose header is damaged; out then has format and capacity = size.
+ * Probes an open regular file (or device) from its start; its offset moves. size: of the file.
+ * out is zero on entry. What is not recognised, or too short, is "raw" with the file's size.
+ * -EIO: reading failed; -EINVAL: it claims a format whose header is damaged; out then has format
+ * and capacity = size.
  */
 int image_probe(int fd, uint64_t size, struct image_info *out, struct error *err);
 

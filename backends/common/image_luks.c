@@ -1,6 +1,7 @@
 /*
  * LUKS containers, versions 1 and 2. The disk is what follows the header.
- * Layouts: LUKS1 On-Disk Format Specification 1.2.3; LUKS2 On-Disk Format Specification 1.1.0.
+ * Layouts: LUKS1 On-Disk Format Specification 1.2.3; LUKS2 On-Disk Format
+ * Specification 1.1.0.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,9 +15,10 @@ static int set_capacity(struct image_reader *r, uint64_t offset, struct image_in
 			struct error *err)
 {
 	if (offset > r->size)
-		return error_set(err, EINVAL, "its data start at byte %llu, but the file has only "
-				 "%llu bytes", (unsigned long long)offset,
-				 (unsigned long long)r->size);
+		return error_set(err, EINVAL,
+				 "its data start at byte %llu, but the file has only "
+				 "%llu bytes",
+				 (unsigned long long)offset, (unsigned long long)r->size);
 	out->capacity = r->size - offset;
 	return 0;
 }
@@ -48,7 +50,8 @@ struct luks2_scan {
 	uint64_t start, sum; /* where the data start; their size, unless dynamic */
 };
 
-/* The string behind the quote before *p, cut to a word; *p goes behind it. False: it has no end. */
+/* The string behind the quote before *p, cut to a word; *p goes behind it. False: it has
+ * no end. */
 static bool luks2_string(const char **p, char out[LUKS2_WORD])
 {
 	size_t len = 0;
@@ -115,7 +118,8 @@ static int luks2_probe(struct image_reader *r, struct image_info *out, struct er
 	uint64_t header = be64(r->head + 8), len;
 
 	if (header <= LUKS2_BINARY || header > r->size)
-		return error_set(err, EINVAL, "a header of %llu bytes", (unsigned long long)header);
+		return error_set(err, EINVAL, "a header of %llu bytes",
+				 (unsigned long long)header);
 	len = header - LUKS2_BINARY;
 	if (len > LUKS2_JSON_MAX)
 		len = LUKS2_JSON_MAX;

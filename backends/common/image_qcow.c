@@ -15,8 +15,10 @@ static int read_backing(struct image_reader *r, uint64_t off, uint32_t len, uint
 	if (off == 0 || len == 0)
 		return 0;
 	if (len > BACKING_MAX || off > end || len > end - off)
-		return error_set(err, EINVAL, "the name of its backing file, %u bytes at byte %llu, "
-				 "is too long", len, (unsigned long long)off);
+		return error_set(err, EINVAL,
+				 "the name of its backing file, %u bytes at byte %llu, "
+				 "is too long",
+				 len, (unsigned long long)off);
 	return image_read_text(r, off, len, &out->backing, err);
 }
 
@@ -57,32 +59,35 @@ enum {
 	QCOW2_PATH_MAX = 4095,
 };
 
-#define QCOW2_EXT_END            UINT32_C(0)
+#define QCOW2_EXT_END		 UINT32_C(0)
 #define QCOW2_EXT_BACKING_FORMAT UINT32_C(0xe2792aca)
-#define QCOW2_EXT_DATA_FILE      UINT32_C(0x44415441)
+#define QCOW2_EXT_DATA_FILE	 UINT32_C(0x44415441)
 
 #define QCOW2_INCOMPATIBLE_DATA_FILE   (UINT64_C(1) << 2)
 #define QCOW2_INCOMPATIBLE_EXTENDED_L2 (UINT64_C(1) << 4)
-#define QCOW2_COMPATIBLE_LAZY          (UINT64_C(1) << 0)
+#define QCOW2_COMPATIBLE_LAZY	       (UINT64_C(1) << 0)
 
-static int qcow2_extension(struct image_reader *r, uint32_t type, uint64_t at, uint32_t len,
-			   struct image_info *out, struct error *err)
+static int qcow2_extension(struct image_reader *r, uint32_t type, uint64_t at,
+			   uint32_t len, struct image_info *out, struct error *err)
 {
 	switch (type) {
 	case QCOW2_EXT_BACKING_FORMAT:
 		if (len > QCOW2_FORMAT_NAME_MAX)
-			return error_set(err, EINVAL, "a backing format of %u bytes", len);
+			return error_set(err, EINVAL, "a backing format of %u bytes",
+					 len);
 		return image_read_text(r, at, len, &out->backing_format, err);
 	case QCOW2_EXT_DATA_FILE:
 		if (len > QCOW2_PATH_MAX)
-			return error_set(err, EINVAL, "a data file name of %u bytes", len);
+			return error_set(err, EINVAL, "a data file name of %u bytes",
+					 len);
 		return image_read_text(r, at, len, &out->data_file, err);
 	default:
 		return 0;
 	}
 }
 
-/* They lie between the header and the name of the backing file, or the end of the first cluster. */
+/* They lie between the header and the name of the backing file, or the end of the first
+ * cluster. */
 static int qcow2_extensions(struct image_reader *r, uint64_t at, uint64_t end,
 			    struct image_info *out, struct error *err)
 {
@@ -99,14 +104,16 @@ static int qcow2_extensions(struct image_reader *r, uint64_t at, uint64_t end,
 			return ret;
 		at += sizeof(ext);
 		if (len > end - at)
-			return error_set(err, EINVAL, "a header extension of %u bytes at byte %llu",
+			return error_set(err, EINVAL,
+					 "a header extension of %u bytes at byte %llu",
 					 len, (unsigned long long)at);
 		ret = qcow2_extension(r, type, at, len, out, err);
 		if (ret < 0)
 			return ret;
 		at += ((uint64_t)len + 7) & ~UINT64_C(7);
 	}
-	return error_set(err, EINVAL, "more than %d header extensions", QCOW2_EXTENSIONS_MAX);
+	return error_set(err, EINVAL, "more than %d header extensions",
+			 QCOW2_EXTENSIONS_MAX);
 }
 
 static int qcow2_encryption(uint32_t method, struct image_info *out, struct error *err)
@@ -151,17 +158,20 @@ static int qcow2_probe(struct image_reader *r, struct image_info *out, struct er
 	if (version == 3) {
 		header = be32(h + 100);
 		if (header < QCOW2_V3_HEADER || header > out->cluster_size)
-			return error_set(err, EINVAL, "a header of %u bytes", be32(h + 100));
+			return error_set(err, EINVAL, "a header of %u bytes",
+					 be32(h + 100));
 		qcow2_features(h, out);
 	}
 	if (backing > out->cluster_size)
-		return error_set(err, EINVAL, "the name of its backing file is at byte %llu",
+		return error_set(err, EINVAL,
+				 "the name of its backing file is at byte %llu",
 				 (unsigned long long)backing);
 
 	int ret = qcow2_encryption(be32(h + 32), out, err);
 
 	if (ret == 0)
-		ret = qcow2_extensions(r, header, backing ? backing : out->cluster_size, out, err);
+		ret = qcow2_extensions(r, header, backing ? backing : out->cluster_size,
+				       out, err);
 	if (ret == 0)
 		ret = read_backing(r, backing, be32(h + 16), out->cluster_size, out, err);
 	return ret;

@@ -44,7 +44,8 @@ static int read_file(int fd, uint64_t off, uint8_t *to, size_t len, struct error
 	return 0;
 }
 
-static void read_memory(const struct image_reader *r, uint64_t off, uint8_t *to, size_t len)
+static void read_memory(const struct image_reader *r, uint64_t off, uint8_t *to,
+			size_t len)
 {
 	size_t have = off < r->memory_len ? r->memory_len - off : 0;
 
@@ -55,7 +56,8 @@ static void read_memory(const struct image_reader *r, uint64_t off, uint8_t *to,
 	memset(to + have, 0, len - have);
 }
 
-static int fetch(struct image_reader *r, uint64_t off, void *to, size_t len, struct error *err)
+static int fetch(struct image_reader *r, uint64_t off, void *to, size_t len,
+		 struct error *err)
 {
 	if (r->fd < 0) {
 		read_memory(r, off, to, len);
@@ -89,8 +91,8 @@ int image_reader_open(struct image_reader *r, int fd, uint64_t size, struct erro
 	return read_head(r, size, err);
 }
 
-int image_reader_open_bytes(struct image_reader *r, const void *data, size_t len, uint64_t size,
-			    struct error *err)
+int image_reader_open_bytes(struct image_reader *r, const void *data, size_t len,
+			    uint64_t size, struct error *err)
 {
 	r->fd = -1;
 	r->first_data = 0;
@@ -99,12 +101,14 @@ int image_reader_open_bytes(struct image_reader *r, const void *data, size_t len
 	return read_head(r, size, err);
 }
 
-int image_read(struct image_reader *r, uint64_t off, void *to, size_t len, struct error *err)
+int image_read(struct image_reader *r, uint64_t off, void *to, size_t len,
+	       struct error *err)
 {
 	if (off > r->size || len > r->size - off)
-		return error_set(err, EINVAL,
-				 "it refers to %zu bytes at byte %llu, but the file has only %llu",
-				 len, (unsigned long long)off, (unsigned long long)r->size);
+		return error_set(
+			err, EINVAL,
+			"it refers to %zu bytes at byte %llu, but the file has only %llu",
+			len, (unsigned long long)off, (unsigned long long)r->size);
 	if (off + len <= IMAGE_HEAD) {
 		memcpy(to, r->head + off, len);
 		return 0;

@@ -1,14 +1,14 @@
 /*
- * Formats of other hypervisors: vpc (VHD), vhdx, vdi, parallels. VMware's are in image_vmdk.c.
- * Layouts: Microsoft's Virtual Hard Disk Image Format Specification; MS-VHDX; VirtualBox's
- * Storage/VDICore.h; qemu docs/interop/parallels.txt.
+ * Formats of other hypervisors: vpc (VHD), vhdx, vdi, parallels. VMware's are in
+ * image_vmdk.c. Layouts: Microsoft's Virtual Hard Disk Image Format Specification;
+ * MS-VHDX; VirtualBox's Storage/VDICore.h; qemu docs/interop/parallels.txt.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "backends/common/image_families.h"
 
-/* -- vpc: a 512-byte footer at the end of the file, and a copy at the start unless it is fixed -- */
+/* -- vpc: a footer of 512 bytes at the end, copied to the start unless it is fixed -- */
 
 enum { VPC_FIXED = 2, VPC_DYNAMIC = 3, VPC_DIFFERENCING = 4 };
 
@@ -17,8 +17,8 @@ enum { VPC_FIXED = 2, VPC_DYNAMIC = 3, VPC_DIFFERENCING = 4 };
 #define VPC_MAX_CHS (UINT64_C(65535) * 16 * 255)
 
 /*
- * Virtual PC rounds a disk to its geometry, the others use the size in the footer; the program that
- * made the image says which is meant (as qemu's block/vpc.c decides).
+ * Virtual PC rounds a disk to its geometry, the others use the size in the footer; the
+ * program that made the image says which is meant (as qemu's block/vpc.c decides).
  */
 static uint64_t vpc_capacity(const uint8_t *f)
 {
@@ -68,14 +68,16 @@ const struct image_format image_vpc = {
 	.probe = vpc_probe,
 };
 
-/* The last sector of a raw disk is its guest's: only a footer that fits in every way makes it a VHD. */
-static int vpc_fixed_probe(struct image_reader *r, struct image_info *out, struct error *err)
+/* The last sector of a raw disk is its guest's: only a footer that fits in every way
+ * makes it a VHD. */
+static int vpc_fixed_probe(struct image_reader *r, struct image_info *out,
+			   struct error *err)
 {
 	const uint8_t *f = r->tail;
 	uint64_t disk = r->size - IMAGE_SECTOR;
 
-	if (be32(f + 12) != VPC_VERSION || be32(f + 60) != VPC_FIXED || be64(f + 48) != disk ||
-	    !vpc_checksum_ok(f))
+	if (be32(f + 12) != VPC_VERSION || be32(f + 60) != VPC_FIXED ||
+	    be64(f + 48) != disk || !vpc_checksum_ok(f))
 		return IMAGE_OTHER;
 	out->capacity = vpc_capacity(f);
 	return 0;
@@ -88,26 +90,28 @@ const struct image_format image_vpc_fixed = {
 	.probe = vpc_fixed_probe,
 };
 
-/* -- vhdx: region table, in it the metadata region, in its table the size of the disk -- */
+/* -- vhdx: region table, in it the metadata region, in that the size of the disk -- */
 
 enum {
 	VHDX_REGIONS_1 = 192 << 10,
 	VHDX_REGIONS_2 = 256 << 10,
 	VHDX_MIN = 320 << 10,
-	VHDX_TABLE = 4096, /* of each table's 64 KiB: 127 entries, two to ten are in use */
+	VHDX_TABLE = 4096, /* of 64 KiB: 127 entries, two to ten are in use */
 	VHDX_ENTRY = 32,
 };
 
 static const uint8_t vhdx_metadata_region[16] = {
-	0x06, 0xa2, 0x7c, 0x8b, 0x90, 0x47, 0x9a, 0x4b, 0xb8, 0xfe, 0x57, 0x5f, 0x05, 0x0f, 0x88, 0x6e,
+	0x06, 0xa2, 0x7c, 0x8b, 0x90, 0x47, 0x9a, 0x4b,
+	0xb8, 0xfe, 0x57, 0x5f, 0x05, 0x0f, 0x88, 0x6e,
 };
 static const uint8_t vhdx_disk_size[16] = {
-	0x24, 0x42, 0xa5, 0x2f, 0x1b, 0xcd, 0x76, 0x48, 0xb2, 0x11, 0x5d, 0xbe, 0xd8, 0x3b, 0xf4, 0xb8,
+	0x24, 0x42, 0xa5, 0x2f, 0x1b, 0xcd, 0x76, 0x48,
+	0xb2, 0x11, 0x5d, 0xbe, 0xd8, 0x3b, 0xf4, 0xb8,
 };
 
 /* The entry of the table with this GUID; NULL: it has none. */
-static const uint8_t *vhdx_find(const uint8_t table[VHDX_TABLE], size_t first, uint32_t count,
-				const uint8_t guid[16])
+static const uint8_t *vhdx_find(const uint8_t table[VHDX_TABLE], size_t first,
+				uint32_t count, const uint8_t guid[16])
 {
 	for (size_t at = first; count > 0 && at + VHDX_ENTRY <= VHDX_TABLE;
 	     at += VHDX_ENTRY, count--)
@@ -116,7 +120,8 @@ static const uint8_t *vhdx_find(const uint8_t table[VHDX_TABLE], size_t first, u
 	return NULL;
 }
 
-static int vhdx_regions(struct image_reader *r, uint8_t table[VHDX_TABLE], struct error *err)
+static int vhdx_regions(struct image_reader *r, uint8_t table[VHDX_TABLE],
+			struct error *err)
 {
 	int ret = image_read(r, VHDX_REGIONS_1, table, VHDX_TABLE, err);
 
@@ -135,7 +140,8 @@ static int vhdx_probe(struct image_reader *r, struct image_info *out, struct err
 	if (ret < 0)
 		return ret;
 
-	const uint8_t *entry = vhdx_find(table, 16, le32(table + 8), vhdx_metadata_region);
+	const uint8_t *entry =
+		vhdx_find(table, 16, le32(table + 8), vhdx_metadata_region);
 
 	if (!entry)
 		return error_set(err, EINVAL, "it has no metadata region");
@@ -180,7 +186,8 @@ const struct image_format image_vdi = {
 
 /* -- parallels -- */
 
-static int parallels_probe(struct image_reader *r, struct image_info *out, struct error *err)
+static int parallels_probe(struct image_reader *r, struct image_info *out,
+			   struct error *err)
 {
 	const uint8_t *h = r->head;
 	uint64_t sectors = le64(h + 36);

@@ -1,6 +1,7 @@
 /*
- * VMware's vmdk: sparse extents with an embedded descriptor, old COWD extents, and descriptors that
- * name their extents. Layout: VMware Virtual Disks, Virtual Disk Format 1.1 and 5.0.
+ * VMware's vmdk: sparse extents with an embedded descriptor, old COWD extents, and
+ * descriptors that name their extents. Layout: VMware Virtual Disks, Virtual Disk
+ * Format 1.1 and 5.0.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +15,8 @@
 #define VMDK_DESCRIPTOR_MAX (512 << 10)
 
 /* A line of the descriptor: the size of an extent, or what the disk is based on. */
-static int vmdk_line(const char *line, struct image_info *out, uint64_t *sectors, struct error *err)
+static int vmdk_line(const char *line, struct image_info *out, uint64_t *sectors,
+		     struct error *err)
 {
 	static const char parent[] = "parentFileNameHint=\"";
 	char access[11];
@@ -26,7 +28,8 @@ static int vmdk_line(const char *line, struct image_info *out, uint64_t *sectors
 
 		free(out->backing);
 		out->backing = len ? strndup(name, len) : NULL;
-		return len && !out->backing ? error_code(err, ENOMEM, "cannot read it") : 0;
+		return len && !out->backing ? error_code(err, ENOMEM, "cannot read it")
+					    : 0;
 	}
 	if (sscanf(line, "%10s %" SCNu64, access, &extent) != 2)
 		return 0;
@@ -50,8 +53,8 @@ static int vmdk_descriptor(struct image_reader *r, uint64_t off, uint64_t len,
 		return error_set(err, EINVAL, "a descriptor of %" PRIu64 " bytes", len);
 	ret = image_read_text(r, off, len, &text, err);
 	*sectors = 0;
-	for (line = ret < 0 || !text ? NULL : strtok_r(text, "\r\n", &rest); line && ret == 0;
-	     line = strtok_r(NULL, "\r\n", &rest))
+	for (line = ret < 0 || !text ? NULL : strtok_r(text, "\r\n", &rest);
+	     line && ret == 0; line = strtok_r(NULL, "\r\n", &rest))
 		ret = vmdk_line(line, out, sectors, err);
 	return ret;
 }
@@ -68,7 +71,8 @@ static int vmdk_probe(struct image_reader *r, struct image_info *out, struct err
 	if (off == 0 || len == 0)
 		return 0; /* one extent of several: the descriptor is a file of its own */
 
-	int ret = vmdk_descriptor(r, image_sectors(off), image_sectors(len), out, &extents, err);
+	int ret = vmdk_descriptor(r, image_sectors(off), image_sectors(len), out,
+				  &extents, err);
 
 	if (ret == 0 && capacity == 0)
 		out->capacity = image_sectors(extents);
@@ -82,7 +86,8 @@ const struct image_format image_vmdk = {
 	.probe = vmdk_probe,
 };
 
-static int vmdk_cowd_probe(struct image_reader *r, struct image_info *out, struct error *err)
+static int vmdk_cowd_probe(struct image_reader *r, struct image_info *out,
+			   struct error *err)
 {
 	if (le32(r->head + 4) != 1)
 		return IMAGE_OTHER;
@@ -97,7 +102,8 @@ const struct image_format image_vmdk_cowd = {
 	.probe = vmdk_cowd_probe,
 };
 
-static int vmdk_text_probe(struct image_reader *r, struct image_info *out, struct error *err)
+static int vmdk_text_probe(struct image_reader *r, struct image_info *out,
+			   struct error *err)
 {
 	uint64_t extents;
 	int ret = vmdk_descriptor(r, 0, r->size, out, &extents, err);
