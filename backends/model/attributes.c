@@ -33,6 +33,7 @@ struct entry {
 struct attributes {
 	pthread_mutex_t lock;
 	char *pool;
+	bool read;   /* the file was looked at: at the first use, most pools have none */
 	bool stored; /* there may be a file */
 	enum choice protected;
 	struct map volumes; /* of struct entry */
@@ -191,10 +192,6 @@ static int save(struct attributes *a, struct error *err)
 struct attributes *attributes_load(const char *pool)
 {
 	struct attributes *a = calloc(1, sizeof(*a));
-	AUTO_BUF struct buf text = { 0 };
-	char path[PATH_SIZE];
-	struct error err = { 0 };
-	int r;
 
 	if (a)
 		a->pool = strdup(pool);
@@ -203,15 +200,34 @@ struct attributes *attributes_load(const char *pool)
 		return NULL;
 	}
 	pthread_mutex_init(&a->lock, NULL);
-	attributes_path(pool, path);
+	return a;
+}
+
+/* The lock, held; before its first use the file is read. */
+static pthread_mutex_t *attributes_lock(struct attributes *a)
+{
+	AUTO_BUF struct buf text = { 0 };
+	char path[PATH_SIZE];
+	struct error err = { 0 };
+	int r;
+
+	pthread_mutex_lock(&a->lock);
+	if (a->read)
+		return &a->lock;
+	a->read = true;
+	attributes_path(a->pool, path);
 	r = store_read(path, FILE_LIMIT, &text, &err);
 	a->stored = r != -ENOENT;
 	if (!r)
 		parse(a, text.data);
 	else if (r != -ENOENT)
 		log_warning("%s", err.text);
-	return a;
+	return &a->lock;
 }
+
+#define SCOPED_ATTRIBUTES(a)                                                             \
+	pthread_mutex_t *UNIQUE_NAME(lock_) CLEANUP(cleanup_unlock)                      \
+		__attribute__((unused)) = attributes_lock(a)
 
 void attributes_free(struct attributes *a)
 {
@@ -235,7 +251,7 @@ int attributes_rename(struct attributes *a, const char *pool, struct error *err)
 	char *name = strdup(pool);
 	int r = 0;
 
-	SCOPED_LOCK(&a->lock);
+	SCOPED_ATTRIBUTES(a);
 	attributes_path(a->pool, from);
 	attributes_path(pool, to);
 	if (!name)
@@ -256,7 +272,7 @@ int attributes_remove(struct attributes *a, struct error *err)
 	char path[PATH_SIZE];
 	int r;
 
-	SCOPED_LOCK(&a->lock);
+	SCOPED_ATTRIBUTES(a);
 	if (!a->stored || store_read_only())
 		return 0;
 	attributes_path(a->pool, path);
@@ -269,13 +285,13 @@ int attributes_remove(struct attributes *a, struct error *err)
 
 enum choice attributes_protected(struct attributes *a)
 {
-	SCOPED_LOCK(&a->lock);
+	SCOPED_ATTRIBUTES(a);
 	return a->protected;
 }
 
 int attributes_set_protected(struct attributes *a, bool on, struct error *err)
 {
-	SCOPED_LOCK(&a->lock);
+	SCOPED_ATTRIBUTES(a);
 
 	enum choice before = a->protected;
 
@@ -290,7 +306,7 @@ int attributes_set_protected(struct attributes *a, bool on, struct error *err)
 
 void attributes_volume(struct attributes *a, const char *volume, struct volume_attributes *out)
 {
-	SCOPED_LOCK(&a->lock);
+	SCOPED_ATTRIBUTES(a);
 
 	struct entry *e = a->volumes.count ? find(a, volume) : NULL;
 
@@ -328,7 +344,7 @@ int attributes_set_volume(struct attributes *a, const char *volume,
 	struct volume_attributes before = VOLUME_ATTRIBUTES_INIT;
 	int r;
 
-	SCOPED_LOCK(&a->lock);
+	SCOPED_ATTRIBUTES(a);
 
 	struct entry *e = find(a, volume);
 
@@ -349,7 +365,7 @@ int attributes_rename_volume(struct attributes *a, const char *from, const char 
 {
 	static const struct volume_attributes none = VOLUME_ATTRIBUTES_INIT;
 
-	SCOPED_LOCK(&a->lock);
+	SCOPED_ATTRIBUTES(a);
 
 	struct entry *e = find(a, from), *over = find(a, to);
 

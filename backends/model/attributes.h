@@ -11,8 +11,8 @@
 
 struct attributes;
 
-/* Reads the pool's file; a missing one is empty. NULL: no memory. A read-only model keeps changes in
- * memory only. */
+/* The pool's file is read at the first use; a missing one is empty. NULL: no memory. A read-only model
+ * keeps changes in memory only. */
 struct attributes *attributes_load(const char *pool);
 void attributes_free(struct attributes *a);
 /* The pool was renamed or removed. */

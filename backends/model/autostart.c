@@ -1,31 +1,33 @@
 /*
  * Pools that start by themselves: after mounting, and again with back-off where that failed.
  *
- * One thread for all of them, made when the first one has failed, puts the starts on the pools' own
- * executors; `lock` guards it and is held across nothing.
+ * One thread for all of them reads the definitions after mounting, and puts what is to start on the
+ * pools' own executors; `lock` guards it and is held across nothing.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "backends/model/marks.h"
 #include "backends/model/pool_object.h"
 #include "backends/model/pools.h"
 #include "backends/model/store.h"
 #include "backends/support/clock.h"
 
 #define LONGEST_PAUSE_S 60
+#define STACK_SIZE      (256 * 1024)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_t thread;
-static bool running, ending, woken;
+static bool running, ending, woken, first_round;
 
 static void run_start(struct task *t)
 {
 	AUTO_POOL struct pool *p = container_of(t, struct pool, start_task);
 	bool if_active;
 
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	p->start_queued = false;
 	if_active = p->start_if_active;
 	pthread_mutex_unlock(&p->lock);
@@ -34,7 +36,7 @@ static void run_start(struct task *t)
 
 void autostart_submit(struct pool *p, bool if_active)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	if (p->start_queued)
 		return;
@@ -66,7 +68,7 @@ static int retry_one(void *arg, struct pool *p)
 	uint64_t *next = arg;
 	bool due = false;
 
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	/* one under way wakes us when it has ended */
 	if (p->state == POOL_FAILED && p->retry_s && !p->start_queued && !p->verb) {
 		due = clock_now() >= p->retry_at_ns;
@@ -79,8 +81,32 @@ static int retry_one(void *arg, struct pool *p)
 	return 0;
 }
 
-static void *retry_thread(void *arg)
+static int start_one(void *arg, struct pool *p)
 {
+	const struct model_options *o = model_options();
+	bool start, look;
+
+	pool_lock(p);
+	start = p->now && p->autostart && !o->no_autostart;
+	look = p->now && (o->read_only || mark_is_set(p->name, p->now->spec.uuid));
+	pthread_mutex_unlock(&p->lock);
+	if (start || look)
+		autostart_submit(p, !start);
+	return 0;
+}
+
+static void *autostart_thread(void *arg)
+{
+	bool all;
+
+	pthread_mutex_lock(&lock);
+	all = first_round && !ending;
+	first_round = false;
+	pthread_mutex_unlock(&lock);
+	if (all) {
+		pools_read_all();
+		pools_each(start_one, NULL);
+	}
 	pthread_mutex_lock(&lock);
 	while (!ending) {
 		uint64_t next = clock_now() + LONGEST_PAUSE_S * NS_PER_S;
@@ -106,10 +132,10 @@ static void make_thread(void)
 	sigset_t all, old;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 128 * 1024);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	running = !pthread_create(&thread, &attr, retry_thread, NULL);
+	running = !pthread_create(&thread, &attr, autostart_thread, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 }
@@ -124,6 +150,14 @@ void autostart_wake(void)
 		make_thread();
 	woken = true;
 	pthread_cond_signal(&wake);
+}
+
+void autostart_all(void)
+{
+	pthread_mutex_lock(&lock);
+	first_round = true;
+	pthread_mutex_unlock(&lock);
+	autostart_wake();
 }
 
 void autostart_begin(void)

@@ -37,32 +37,37 @@ static bool pool_of(const char *file, char name[DEFINITION_NAME_MAX + 1])
 }
 
 struct each {
-	int (*fn)(void *arg, const char *name, const struct buf *text, const struct error *why);
-	int (*link_fn)(void *arg, const char *name);
+	int (*fn)(void *arg, const char *name);
 	void *arg;
 };
 
-static int read_one(void *arg, const char *file)
+static int each_file(void *arg, const char *file)
 {
 	const struct each *e = arg;
 	char name[DEFINITION_NAME_MAX + 1];
-	AUTO_BUF struct buf text = { 0 };
-	struct error why = { 0 };
 
-	if (!pool_of(file, name))
-		return 0;
-	if (store_read(file, XML_LIMIT, &text, &why) < 0)
-		return e->fn(e->arg, name, NULL, &why);
-	return e->fn(e->arg, name, &text, NULL);
+	return pool_of(file, name) ? e->fn(e->arg, name) : 0;
 }
 
-int definitions_each(int (*fn)(void *arg, const char *name, const struct buf *text,
-			       const struct error *why),
-		     void *arg, struct error *err)
+int definitions_each(int (*fn)(void *arg, const char *name), void *arg, struct error *err)
 {
-	struct each e = { .fn = fn, .arg = arg };
+	struct each e = { fn, arg };
 
-	return store_list(".", read_one, &e, err);
+	return store_list(".", each_file, &e, err);
+}
+
+int autostart_links_each(int (*fn)(void *arg, const char *name), void *arg, struct error *err)
+{
+	struct each e = { fn, arg };
+
+	return store_list("autostart", each_file, &e, err);
+}
+
+int definition_read(const char *name, struct buf *text, struct error *err)
+{
+	char path[PATH_SIZE];
+
+	return store_read(xml_path(path, name), XML_LIMIT, text, err);
 }
 
 int definition_store(const char *name, const struct buf *text, struct error *err)
@@ -114,21 +119,6 @@ int definition_rename(const char *from, const char *to, const struct buf *text,
 	if (linked)
 		autostart_link_set(from, false, NULL);
 	return 0;
-}
-
-static int link_one(void *arg, const char *file)
-{
-	const struct each *e = arg;
-	char name[DEFINITION_NAME_MAX + 1];
-
-	return pool_of(file, name) ? e->link_fn(e->arg, name) : 0;
-}
-
-int autostart_links_each(int (*fn)(void *arg, const char *name), void *arg, struct error *err)
-{
-	struct each e = { .link_fn = fn, .arg = arg };
-
-	return store_list("autostart", link_one, &e, err);
 }
 
 int autostart_link_set(const char *name, bool on, struct error *err)

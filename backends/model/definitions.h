@@ -12,10 +12,10 @@
 /* "NAME.xml~" must be a legal file name. */
 #define DEFINITION_NAME_MAX 250
 
-/* Each stored definition: its text, or, where it cannot be read, NULL and why. */
-int definitions_each(int (*fn)(void *arg, const char *name, const struct buf *text,
-			       const struct error *why),
-		     void *arg, struct error *err);
+/* The name of each stored definition. */
+int definitions_each(int (*fn)(void *arg, const char *name), void *arg, struct error *err);
+/* Adds its text. */
+int definition_read(const char *name, struct buf *text, struct error *err);
 int definition_store(const char *name, const struct buf *text, struct error *err);
 /* Leaves NAME.xml~ and no autostart link. A missing definition is no error. */
 int definition_remove(const char *name, struct error *err);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <uuid/uuid.h>
 
 #include "backends/model/definitions.h"
 #include "backends/model/marks.h"
@@ -109,32 +108,14 @@ uint64_t model_deadline(void)
 
 /* -- opening -- */
 
-static int load_one(void *arg, const char *name, const struct buf *text, const struct error *why)
+static int load_one(void *arg, const char *name)
 {
-	AUTO_DEFINITION struct definition *d = NULL;
 	struct error err = { 0 };
 
-	if (pool_name_check(name, &err) < 0) {
-		log_warning("'%s/%s.xml' is not taken for a pool: %s", store_source(), name,
-			    err.text);
-		return 0;
-	}
-	if (text)
-		d = definition_parse(text->data ? text->data : "", text->len, name, &err);
-	if (d && !*d->spec.uuid) { /* written by hand: one that is the same next time */
-		uint64_t half[2] = { hash_string(name, 1), hash_string(name, 2) };
-		unsigned char *b = (unsigned char *)half;
-
-		uuid_unparse_lower(b, d->spec.uuid);
-	}
-	if (!d) {
-		if (!text)
-			err = *why;
-		error_prefix(&err, "the definition '%s/%s.xml' cannot be used", store_source(),
-			     name);
-		log_error("%s", err.text);
-	}
-	return pools_load(name, d, d ? NULL : &err);
+	if (!pool_name_check(name, &err))
+		return pools_add_unread(name, arg);
+	log_warning("'%s/%s.xml' is not taken for a pool: %s", store_source(), name, err.text);
+	return 0;
 }
 
 static int load_link(void *arg, const char *name)
@@ -162,9 +143,7 @@ int model_open(const struct model_options *o, struct error *err)
 		return r;
 	}
 	marks_open(o->source);
-	r = definitions_each(load_one, NULL, err);
-	if (r == -ENOMEM)
-		error_code(err, ENOMEM, "cannot load the definitions in '%s'", o->source);
+	r = definitions_each(load_one, err, err);
 	if (!r)
 		r = autostart_links_each(load_link, NULL, err);
 	if (r < 0) {
@@ -177,24 +156,9 @@ int model_open(const struct model_options *o, struct error *err)
 	return 0;
 }
 
-static int autostart_one(void *arg, struct pool *p)
-{
-	bool start, look = model_options()->read_only;
-
-	pthread_mutex_lock(&p->lock);
-	start = p->autostart && p->now && !model_options()->no_autostart;
-	if (!start && p->now && !look)
-		look = mark_is_set(p->name, p->now->spec.uuid);
-	look = look && p->now;
-	pthread_mutex_unlock(&p->lock);
-	if (start || look)
-		autostart_submit(p, !start);
-	return 0;
-}
-
 void model_autostart(void)
 {
-	pools_each(autostart_one, NULL);
+	autostart_all();
 }
 
 /* -- closing -- */

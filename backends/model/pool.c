@@ -100,6 +100,16 @@ void pool_unref(struct pool *p)
 		pool_free(p);
 }
 
+pthread_mutex_t *pool_lock(struct pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	if (p->unread) {
+		p->unread = false;
+		definition_load(p);
+	}
+	return &p->lock;
+}
+
 /* -- what it is -- */
 
 uint64_t pool_serial(const struct pool *p)
@@ -111,7 +121,7 @@ uint64_t pool_hash(const struct pool *pool)
 {
 	struct pool *p = (struct pool *)pool; /* its lock is not part of its value */
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->now ? hash_string(p->now->spec.uuid, 0) :
 			hash_bytes(&p->serial, sizeof(p->serial), 0);
 }
@@ -125,7 +135,7 @@ void pool_name(struct pool *p, char name[POOL_NAME_MAX])
 
 enum pool_state pool_state(struct pool *p)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->state;
 }
 
@@ -136,13 +146,13 @@ const char *pool_state_name(enum pool_state s)
 
 struct timespec pool_changed(struct pool *p)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->changed;
 }
 
 const struct pool_type *pool_type(struct pool *p)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->now ? p->now->type : NULL;
 }
 
@@ -153,7 +163,7 @@ struct executor *pool_executor(struct pool *p)
 
 bool pool_runs_inline(struct pool *p)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->live && p->live->local && p->state == POOL_RUNNING;
 }
 
@@ -171,7 +181,7 @@ struct permissions pool_default_permissions(struct pool *p)
 {
 	struct permissions none = PERMISSIONS_UNSET;
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	const struct definition *d = p->live ? p->live->definition : p->now;
 
@@ -232,7 +242,7 @@ static int refuse_use(struct pool *p, struct error *err)
 
 int pool_begin(struct pool *p, struct use *u, struct error *err)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	if (p->state != POOL_RUNNING)
 		return refuse_use(p, err);
@@ -245,7 +255,7 @@ void pool_end(struct use *u)
 {
 	struct pool *p = u->live->owner;
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	if (!--u->live->uses)
 		pthread_cond_broadcast(&p->settled);
 	u->live = NULL;
@@ -267,7 +277,7 @@ int pool_stat(struct pool *p, struct call *call, struct pool_stat *out, struct e
 	if (r < 0)
 		return r;
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	p->stat = *out;
 	p->stat_ns = clock_now();
 	return 0;
@@ -281,7 +291,7 @@ static void run_stat(struct task *t)
 
 	pool_stat(p, &call, &out, NULL);
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	p->stat_queued = false;
 	pthread_cond_broadcast(&p->settled);
 }
@@ -316,7 +326,7 @@ static bool live_sizes(struct pool *p, struct call *call, struct pool_stat *out)
 	if (pool_runs_inline(p) && !pool_stat(p, call, out, &ignored))
 		return pool_state(p) == POOL_RUNNING;
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	if (p->state == POOL_RUNNING)
 		ask_sizes(p, call ? call->deadline_ns : 0);
 	*out = p->stat;
@@ -327,7 +337,7 @@ static bool live_sizes(struct pool *p, struct call *call, struct pool_stat *out)
 
 static struct definition *definition_of(struct pool *p, bool saved)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	if (saved && p->next)
 		return definition_ref(p->next);
@@ -363,7 +373,7 @@ void pool_remember(struct pool *p, const char *volume, const struct error *err)
 	if (volume) {
 		volumes_remember(p->volumes, volume, err);
 	} else {
-		SCOPED_LOCK(&p->lock);
+		SCOPED_POOL(p);
 		if (p->error_of_start && !strcmp(p->error.text, err->text))
 			return;
 		p->error = *err;
@@ -378,7 +388,7 @@ int pool_show_error(struct pool *p, const char *volume, struct buf *out)
 	if (volume)
 		return volumes_show_error(p->volumes, volume, out);
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->error.code ? buf_printf(out, "%s\n", p->error.text) : 0;
 }
 
@@ -387,7 +397,7 @@ int pool_show_error(struct pool *p, const char *volume, struct buf *out)
 /* What SOURCE keeps needs a definition there. */
 static int check_defined(struct pool *p, struct error *err)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	if (p->removed)
 		return error_set(err, ENOENT, "pool '%s' was removed", p->name);
@@ -415,7 +425,7 @@ int pool_set_protected(struct pool *p, bool on, struct error *err)
 	if (r < 0)
 		return r;
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	pool_touch(p);
 	return 0;
 }
@@ -434,6 +444,6 @@ int pool_check_protected(struct pool *p, const char *what, struct error *err)
 
 bool pool_autostart(struct pool *p)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->autostart;
 }

@@ -2,12 +2,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
+#include "backends/model/definitions.h"
 #include "backends/model/own_mount.h"
 #include "backends/model/pool_object.h"
 #include "backends/model/pool_xml.h"
 #include "backends/model/pools.h"
 #include "backends/model/store.h"
+#include "backends/support/log.h"
 
 static int name_definition(struct definition *d, const char *name, struct error *err)
 {
@@ -39,6 +42,35 @@ struct definition *definition_parse(const char *text, size_t len, const char *na
 		return NULL;
 	d->type = pool_type_find(d->spec.type);
 	return take(d);
+}
+
+/* One that was written by hand without a UUID gets one that is the same next time. */
+static void derive_uuid(struct definition *d)
+{
+	uint64_t half[2] = { hash_string(d->spec.name, 1), hash_string(d->spec.name, 2) };
+
+	uuid_unparse_lower((const unsigned char *)half, d->spec.uuid);
+}
+
+void definition_load(struct pool *p)
+{
+	AUTO_DEFINITION struct definition *d = NULL;
+	AUTO_BUF struct buf text = { 0 };
+	struct error err = { 0 };
+
+	if (!definition_read(p->name, &text, &err))
+		d = definition_parse(buf_text(&text), text.len, p->name, &err);
+	if (!d) {
+		error_prefix(&err, "the definition '%s/%s.xml' cannot be used", store_source(),
+			     p->name);
+		log_error("%s", err.text);
+		p->error = err;
+		return;
+	}
+	if (!*d->spec.uuid)
+		derive_uuid(d);
+	p->now = take(d);
+	p->state = POOL_INACTIVE;
 }
 
 static int refuse_own(const char *path, const char *what, struct error *err)

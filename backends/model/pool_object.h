@@ -46,6 +46,7 @@ struct pool {
 	pthread_mutex_t lock;   /* guards what follows */
 	pthread_cond_t settled; /* a use, a verb or a background look at the sizes ended */
 	char *name;
+	bool unread;  /* its definition is in SOURCE only: pool_lock reads it */
 	bool removed; /* no longer in the table */
 	enum pool_state state;
 	struct timespec changed;
@@ -70,7 +71,7 @@ struct pool {
 
 	/* in the table, under its lock */
 	struct list link;
-	struct map_link by_name, by_uuid;
+	struct map_link by_name;
 };
 
 /* -- pool.c -- */
@@ -82,6 +83,13 @@ struct definition *definition_ref(struct definition *d);
 void definition_unref(struct definition *d);
 DEFINE_CLEANUP(cleanup_definition, struct definition *, definition_unref)
 #define AUTO_DEFINITION CLEANUP(cleanup_definition)
+
+/* The pool's lock, held; before its first use the definition is read from SOURCE. */
+pthread_mutex_t *pool_lock(struct pool *p);
+/* Holds it until the end of the scope. */
+#define SCOPED_POOL(p)                                                                   \
+	pthread_mutex_t *UNIQUE_NAME(lock_) CLEANUP(cleanup_unlock)                      \
+		__attribute__((unused)) = pool_lock(p)
 
 /* With the pool's lock held; the caller tells of it when it has unlocked. */
 void pool_set_state(struct pool *p, enum pool_state s);
@@ -95,6 +103,8 @@ void pool_tell_state(struct pool *p, enum pool_state s);
 /* A definition from a document for a pool of this name; NULL: err. */
 struct definition *definition_parse(const char *text, size_t len, const char *name,
 				    struct error *err);
+/* With the pool's lock held: what SOURCE has becomes its definition, or its error. */
+void definition_load(struct pool *p);
 
 /* -- pool_host.c -- */
 
@@ -115,8 +125,10 @@ void pool_start_alone(struct pool *p, bool if_active);
 
 /* Puts d in force: checks it against all other pools, stores it. *first: there was none before. */
 int pools_define(struct pool *p, struct definition *d, bool *first, struct error *err);
-/* A pool of SOURCE, as it is read at start: d or, where it cannot be used, why. */
-int pools_load(const char *name, struct definition *d, const struct error *why);
+/* A pool that SOURCE has a definition of, which is not read yet. */
+int pools_add_unread(const char *name, struct error *err);
+/* Reads what is not read yet. Of two definitions with one UUID the later is not used. */
+void pools_read_all(void);
 void pools_free(void);
 
 /* -- model.c -- */
@@ -143,5 +155,7 @@ void autostart_submit(struct pool *p, bool if_active);
 /* Has the thread that retries look again. */
 void autostart_wake(void);
 void autostart_begin(void);
+/* Reads all definitions, and starts what is to start. */
+void autostart_all(void);
 /* No more retries are begun when it returns. */
 void autostart_end(void);

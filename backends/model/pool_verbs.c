@@ -83,7 +83,7 @@ int pool_verb_parse(const char *line, enum pool_verb_id *verb, struct error *err
 
 int pool_verb_begin(struct pool *p, const char *verb, struct error *err)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	while (p->verb && p->verb_done)
 		pthread_cond_wait(&p->settled, &p->lock);
@@ -103,7 +103,7 @@ void pool_verb_end(struct pool *p)
 {
 	bool retried;
 
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	p->verb = NULL;
 	retried = p->retry_s;
 	pthread_cond_broadcast(&p->settled);
@@ -228,7 +228,7 @@ static void started(struct pool *p, struct live *l)
 	char name[POOL_NAME_MAX];
 	bool had_error;
 
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	p->live = l;
 	conclude(p, p->lost ? POOL_AWAY : POOL_RUNNING);
 	p->retry_s = 0;
@@ -249,7 +249,7 @@ static void start_failed(struct pool *p, const struct error *err)
 	enum pool_state was, is;
 	bool news;
 
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	settle(p);
 	was = p->state;
 	is = err->code != EINTR && autostart_again(p) ? POOL_FAILED : POOL_INACTIVE;
@@ -273,7 +273,7 @@ static void start_failed(struct pool *p, const struct error *err)
 static int begin_start(struct pool *p, bool alone, struct definition **d, bool *tell,
 		       struct error *err)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	if (!p->now)
 		return refuse_undefined(p, err);
@@ -326,7 +326,7 @@ static bool is_active(struct pool *p, struct call *call)
 	struct error err = { 0 };
 	bool active = false;
 
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	d = definition_ref(p->now);
 	pthread_mutex_unlock(&p->lock);
 	b = d ? backend_of(d, &err) : NULL;
@@ -339,7 +339,7 @@ static bool is_active(struct pool *p, struct call *call)
 
 static bool may_start_alone(struct pool *p)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->state == POOL_INACTIVE || (p->state == POOL_FAILED && p->retry_s);
 }
 
@@ -408,7 +408,7 @@ static int begin_stop(struct pool *p, struct call *call, struct live **l, struct
 	char volume[POOL_NAME_MAX];
 	pid_t pid;
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	if (!p->now)
 		return refuse_undefined(p, err);
 	if (p->state == POOL_FAILED)
@@ -427,7 +427,7 @@ static void stopped(struct pool *p)
 	char name[POOL_NAME_MAX];
 	struct live *l;
 
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	l = take(p->live);
 	settle(p);
 	p->retry_s = 0;
@@ -449,7 +449,7 @@ static void not_stopped(struct pool *p)
 {
 	enum pool_state s;
 
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	s = p->lost ? POOL_AWAY : POOL_RUNNING;
 	conclude(p, s);
 	pthread_mutex_unlock(&p->lock);
@@ -466,7 +466,7 @@ static int run_stop(struct pool *p, const struct verb *v, struct call *call, str
 		return r;
 	if (l) {
 		pool_tell_state(p, POOL_STOPPING);
-		pthread_mutex_lock(&p->lock);
+		pool_lock(p);
 		r = drain(p, call, err);
 		pthread_mutex_unlock(&p->lock);
 		if (!r) {
@@ -489,7 +489,7 @@ static int run_stop(struct pool *p, const struct verb *v, struct call *call, str
 static int begin_build(struct pool *p, const char *what, struct definition **d,
 		       enum pool_state *was, struct error *err)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	if (!p->now)
 		return refuse_undefined(p, err);
@@ -504,7 +504,7 @@ static int begin_build(struct pool *p, const char *what, struct definition **d,
 
 static void end_build(struct pool *p, enum pool_state was, bool again)
 {
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	conclude(p, was);
 	if (again && p->retry_s)
 		p->retry_at_ns = clock_now();
@@ -569,7 +569,7 @@ static int run_delete(struct pool *p, const struct verb *v, struct call *call, s
 /* As pool_begin, also where the source is away: to ask whether it is back. */
 static int begin_refresh(struct pool *p, struct use *u, struct error *err)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	if (!p->now)
 		return refuse_undefined(p, err);
@@ -597,7 +597,7 @@ static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
 		error_prefix(err, "cannot refresh pool '%s'", name);
 		return r;
 	}
-	pthread_mutex_lock(&p->lock);
+	pool_lock(p);
 	p->stat_ns = 0;
 	p->lost = false;
 	back = p->state == POOL_AWAY;

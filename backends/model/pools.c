@@ -1,5 +1,5 @@
 /*
- * The table of pools: by name, by UUID, and in the order in which they came.
+ * The table of pools: by name, and in the order in which they came.
  *
  * `table.lock` guards it and the links in pools; it is held for moments. `definitions_lock` makes
  * definition, renaming and removal one at a time, so that of two that conflict one is refused; it is
@@ -18,10 +18,11 @@
 #include "backends/model/pool_xml.h"
 #include "backends/model/store.h"
 #include "backends/model/xml.h"
+#include "backends/support/log.h"
 
 static struct {
 	pthread_mutex_t lock;
-	struct map names, uuids;
+	struct map names;
 	struct list all;
 	size_t count;
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER, .all = LIST_INIT(table.all) };
@@ -58,34 +59,6 @@ struct pool *pools_find(const char *name)
 	return p ? pool_ref(p) : NULL;
 }
 
-static bool has_uuid(struct pool *p, const char *uuid)
-{
-	SCOPED_LOCK(&p->lock);
-	return p->now && !strcmp(p->now->spec.uuid, uuid);
-}
-
-/* With the table's lock held; one other than `but`. */
-static struct pool *find_uuid(const char *uuid, const struct pool *but)
-{
-	for (struct map_link *l = map_first(&table.uuids, hash_string(uuid, 0)); l;
-	     l = map_next(l)) {
-		struct pool *p = container_of(l, struct pool, by_uuid);
-
-		if (p != but && has_uuid(p, uuid))
-			return p;
-	}
-	return NULL;
-}
-
-struct pool *pools_find_uuid(const char *uuid)
-{
-	SCOPED_LOCK(&table.lock);
-
-	struct pool *p = find_uuid(uuid, NULL);
-
-	return p ? pool_ref(p) : NULL;
-}
-
 size_t pools_count(void)
 {
 	SCOPED_LOCK(&table.lock);
@@ -114,6 +87,35 @@ int pools_each(int (*fn)(void *arg, struct pool *p), void *arg)
 	return r < 0 ? r : 0;
 }
 
+struct search {
+	const char *uuid;
+	struct pool *found;
+};
+
+static bool has_uuid(struct pool *p, const char *uuid)
+{
+	SCOPED_POOL(p);
+	return p->now && !strcmp(p->now->spec.uuid, uuid);
+}
+
+static int find_uuid(void *arg, struct pool *p)
+{
+	struct search *s = arg;
+
+	if (!has_uuid(p, s->uuid))
+		return 0;
+	s->found = pool_ref(p);
+	return -EEXIST;
+}
+
+struct pool *pools_find_uuid(const char *uuid)
+{
+	struct search s = { .uuid = uuid };
+
+	pools_each(find_uuid, &s);
+	return s.found;
+}
+
 /* With the table's lock held. The table takes a reference. */
 static int insert(struct pool *p)
 {
@@ -134,7 +136,6 @@ static void withdraw(struct pool *p)
 	p->removed = true;
 	pthread_mutex_unlock(&p->lock);
 	map_remove(&table.names, &p->by_name);
-	map_remove(&table.uuids, &p->by_uuid);
 	list_remove(&p->link);
 	table.count--;
 }
@@ -179,21 +180,29 @@ struct check {
 	struct error *err;
 };
 
+static const char *conflict(const struct definition *theirs, const struct definition *ours,
+			    char *words, size_t size)
+{
+	if (!theirs)
+		return NULL;
+	if (!strcmp(theirs->spec.uuid, ours->spec.uuid))
+		return "UUID";
+	return pool_specs_conflict(&theirs->spec, &ours->spec, words, size);
+}
+
 static int check_other(void *arg, struct pool *other)
 {
 	const struct check *c = arg;
 	char words[512];
-	const char *what = NULL;
+	const char *what;
 
 	if (other == c->p)
 		return 0;
 
-	SCOPED_LOCK(&other->lock);
-	if (other->now)
-		what = pool_specs_conflict(&other->now->spec, &c->d->spec, words, sizeof(words));
-	if (!what && other->next)
-		what = pool_specs_conflict(&other->next->spec, &c->d->spec, words,
-					   sizeof(words));
+	SCOPED_POOL(other);
+	what = conflict(other->now, c->d, words, sizeof(words));
+	if (!what)
+		what = conflict(other->next, c->d, words, sizeof(words));
 	return what ? refuse_conflict(other, what, c->err) : 0;
 }
 
@@ -202,13 +211,7 @@ static int check_conflicts(struct pool *p, const struct definition *d, struct er
 {
 	struct check c = { p, d, err };
 
-	pthread_mutex_lock(&table.lock);
-
-	struct pool *other = find_uuid(d->spec.uuid, p);
-	int r = other ? refuse_conflict(other, "UUID", err) : 0;
-
-	pthread_mutex_unlock(&table.lock);
-	return r ? r : pools_each(check_other, &c);
+	return pools_each(check_other, &c);
 }
 
 /* The document's UUID, or the one that the pool has, or a new one. */
@@ -216,7 +219,7 @@ static int settle_uuid(struct pool *p, struct definition *d, struct error *err)
 {
 	uuid_t uuid;
 
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	if (!*d->spec.uuid && p->now)
 		strcpy(d->spec.uuid, p->now->spec.uuid);
 	if (!*d->spec.uuid) {
@@ -233,8 +236,7 @@ static int settle_uuid(struct pool *p, struct definition *d, struct error *err)
 /* With the definitions' lock held. A running pool keeps what it runs with until it stops. */
 static void put_in_force(struct pool *p, struct definition *d, bool *first)
 {
-	SCOPED_LOCK(&table.lock);
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	bool in_use = p->live || p->state == POOL_STARTING ||
 		      (p->verb && !strcmp(p->verb, "start"));
@@ -244,10 +246,6 @@ static void put_in_force(struct pool *p, struct definition *d, bool *first)
 	definition_unref(take(p->next));
 	definition_unref(*at);
 	*at = definition_ref(d);
-	if (at == &p->now) {
-		map_remove(&table.uuids, &p->by_uuid);
-		map_insert(&table.uuids, &p->by_uuid, hash_string(d->spec.uuid, 0));
-	}
 	if (*first)
 		p->state = POOL_INACTIVE;
 	p->error_of_start = false;
@@ -260,7 +258,7 @@ static void put_in_force(struct pool *p, struct definition *d, bool *first)
 
 static int check_alive(struct pool *p, struct error *err)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	return p->removed ? error_set(err, ENOENT, "pool '%s' was removed", p->name) : 0;
 }
 
@@ -294,29 +292,80 @@ int pools_define(struct pool *p, struct definition *d, bool *first, struct error
 	return r;
 }
 
-int pools_load(const char *name, struct definition *d, const struct error *why)
+/* -- what SOURCE has -- */
+
+int pools_add_unread(const char *name, struct error *err)
 {
 	AUTO_POOL struct pool *p = pool_new(name);
-	struct pool *twin;
-	int r;
+	int r = -ENOMEM;
 
-	if (!p)
-		return -ENOMEM;
+	if (p) {
+		p->unread = true;
 
-	SCOPED_LOCK(&table.lock);
-	twin = d ? find_uuid(d->spec.uuid, NULL) : NULL;
-	if (twin)
-		refuse_conflict(twin, "UUID", &p->error);
-	else if (why)
-		p->error = *why;
-	if (d && !twin) {
-		p->now = definition_ref(d);
-		p->state = POOL_INACTIVE;
+		SCOPED_LOCK(&table.lock);
+		r = insert(p);
 	}
-	r = insert(p);
-	if (!r && p->now)
-		r = map_insert(&table.uuids, &p->by_uuid, hash_string(d->spec.uuid, 0));
-	return r;
+	return r < 0 ? error_code(err, ENOMEM, "cannot load pool '%s'", name) : 0;
+}
+
+/* A definition that was copied by hand. */
+static void refuse_twin(struct pool *p, struct pool *twin)
+{
+	char name[POOL_NAME_MAX];
+
+	pool_name(twin, name);
+
+	SCOPED_POOL(p);
+	if (p->state != POOL_INACTIVE || p->verb || p->live)
+		return;
+	definition_unref(take(p->now));
+	p->state = POOL_UNDEFINED;
+	error_set(&p->error, EEXIST,
+		  "the definition '%s/%s.xml' cannot be used: pool '%s' has the same UUID",
+		  store_source(), p->name, name);
+	log_error("%s", p->error.text);
+}
+
+struct reading {
+	struct map uuids;
+	struct twin {
+		struct map_link link;
+		struct pool *p;
+	} *seen;
+	size_t n, room;
+};
+
+static int read_one(void *arg, struct pool *p)
+{
+	struct reading *r = arg;
+	struct twin *t = &r->seen[r->n];
+	struct map_link *same;
+	uint64_t hash;
+
+	if (!pool_type(p) || r->n == r->room) /* which has read it */
+		return 0;
+	hash = pool_hash(p); /* of its UUID */
+	same = map_first(&r->uuids, hash);
+	if (same) {
+		refuse_twin(p, container_of(same, struct twin, link)->p);
+	} else if (!map_insert(&r->uuids, &t->link, hash)) {
+		t->p = p;
+		r->n++;
+	}
+	return 0;
+}
+
+void pools_read_all(void)
+{
+	struct reading r = { 0 };
+
+	SCOPED_LOCK(&definitions_lock); /* none that has a definition comes or goes */
+	r.room = pools_count();
+	r.seen = calloc(r.room + 1, sizeof(*r.seen));
+	if (r.seen)
+		pools_each(read_one, &r);
+	map_free(&r.uuids);
+	free(r.seen);
 }
 
 /* -- mkdir, rmdir, mv -- */
@@ -377,7 +426,7 @@ int pools_make(const char *name, struct call *call, struct pool **out, struct er
 /* With the verb taken: whether it may be removed or renamed. */
 static int check_inactive(struct pool *p, const char *what, struct error *err)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	if (p->live)
 		return error_set(err, EBUSY, "cannot %s pool '%s': it is running, stop it first",
@@ -450,7 +499,7 @@ static int change_name(struct pool *p, const char *to, struct definition *d)
 	AUTO_FREE char *name = strdup(to);
 
 	SCOPED_LOCK(&table.lock);
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 	if (!name)
 		return -ENOMEM;
 	map_remove(&table.names, &p->by_name);
@@ -530,7 +579,7 @@ int pools_rename(struct pool *p, const char *to, struct error *err)
 /* true: it was waiting to be started once more, and no longer is. */
 static bool apply_autostart(struct pool *p, bool on)
 {
-	SCOPED_LOCK(&p->lock);
+	SCOPED_POOL(p);
 
 	bool ends = !on && p->state == POOL_FAILED && !p->verb;
 
@@ -588,7 +637,6 @@ void pools_free(void)
 		pool_unref(p);
 	}
 	map_free(&table.names);
-	map_free(&table.uuids);
 	table.count = 0;
 	pthread_mutex_unlock(&table.lock);
 }

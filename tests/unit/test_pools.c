@@ -549,6 +549,28 @@ static void test_loading(void **state)
 	expect_state(bad, POOL_RUNNING);
 }
 
+static void test_copied_definition(void **state)
+{
+	static const char text[] = "<pool type='dir'><uuid>11111111-2222-3333-4444-555555555555"
+				   "</uuid><target><path>/%s</path></target></pool>";
+	AUTO_POOL struct pool *a = NULL, *b = NULL;
+	AUTO_BUF struct buf error = { 0 };
+	uint64_t until = clock_now() + 5 * NS_PER_S;
+
+	put_file("a.xml", text);
+	put_file("b.xml", text);
+	close_model();
+	open_model(false);
+	model_autostart();
+	a = pools_find("a");
+	b = pools_find("b");
+	while (pool_state(a) == pool_state(b) && !deadline_passed(until))
+		usleep(1000);
+	pool_show_error(pool_state(a) == POOL_UNDEFINED ? a : b, NULL, &error);
+	assert_non_null(strstr(buf_text(&error), "has the same UUID"));
+	assert_true(in_source("%s.xml", "a") && in_source("%s.xml", "b"));
+}
+
 static void test_adoption(void **state)
 {
 	AUTO_POOL struct pool *a = make_defined("a", "/x"), *b = make_defined("b", "/y");
@@ -671,8 +693,8 @@ static void test_metrics(void **state)
 	metrics_request(METRIC_READ, clock_now() - 2 * NS_PER_S, EIO);
 	assert_int_equal(metrics_show(&text), 0);
 	assert_non_null(strstr(text.data, "storagefs_pools{state=\"running\"} 1\n"));
-	assert_non_null(strstr(text.data, "storagefs_request_errors_total{op=\"read\"} 1\n"));
-	assert_non_null(strstr(text.data, "_bucket{op=\"read\",le=\"+Inf\"} 2\n"));
+	assert_non_null(strstr(text.data, "_count{op=\"read\",result=\"ok\"} 1\n"));
+	assert_non_null(strstr(text.data, "_count{op=\"read\",result=\"error\"} 1\n"));
 	assert_string_equal(text.data + text.len - 6, "# EOF\n");
 }
 
@@ -758,7 +780,7 @@ int main(void)
 		TEST(test_conflicts), TEST(test_rename), TEST(test_pending),
 		TEST(test_failing_start), TEST(test_retries), TEST(test_missing_module),
 		TEST(test_stop_refused), TEST(test_lost_source), TEST(test_one_verb_at_a_time),
-		TEST(test_loading), TEST(test_adoption), TEST(test_source_is_locked),
+		TEST(test_loading), TEST(test_copied_definition), TEST(test_adoption), TEST(test_source_is_locked),
 		TEST(test_verb_lines), TEST(test_names), TEST(test_own_mount),
 		TEST(test_metrics), TEST(test_races),
 	};
