@@ -7,8 +7,8 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 
-#include "backends/model/events.h"
 #include "backends/model/job.h"
 #include "backends/model/pools.h"
 #include "backends/model/volumes.h"
@@ -32,9 +32,12 @@ static const char *const op_names[METRIC_OPS] = {
 	[METRIC_RESIZE] = "resize", [METRIC_SYNC] = "sync",	[METRIC_OTHER] = "other",
 };
 
+/* [1]: those that were answered with an error. Counters would end in _total, which promtool's check
+ * and OpenMetrics describe under different names; a histogram's count has no such trouble. */
 static struct {
-	_Atomic uint64_t counts[BUCKETS], sum_ns, errors;
-} ops[METRIC_OPS];
+	_Atomic uint64_t counts[BUCKETS], sum_ns;
+} ops[METRIC_OPS][2];
+static const char *const results[] = { "ok", "error" };
 
 static void add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -53,10 +56,8 @@ void metrics_request(enum metric_op op, uint64_t started_ns, int code)
 
 	while (took > buckets[i].ns)
 		i++;
-	add(&ops[op].counts[i], 1);
-	add(&ops[op].sum_ns, took);
-	if (code)
-		add(&ops[op].errors, 1);
+	add(&ops[op][code != 0].counts[i], 1);
+	add(&ops[op][code != 0].sum_ns, took);
 }
 
 /* -- printing -- */
@@ -64,40 +65,36 @@ void metrics_request(enum metric_op op, uint64_t started_ns, int code)
 #define DESCRIBE(out, name, type, help)                                                  \
 	buf_puts(out, "# HELP storagefs_" name " " help "\n# TYPE storagefs_" name " " type "\n")
 
+static int add_histogram(struct buf *out, size_t op, size_t result)
+{
+	static const char name[] = "storagefs_request_duration_seconds";
+	unsigned long long n = 0;
+	char labels[64];
+	int r = 0;
+
+	snprintf(labels, sizeof(labels), "op=\"%s\",result=\"%s\"", op_names[op],
+		 results[result]);
+	for (size_t i = 0; i < BUCKETS && !r; i++) {
+		n += get(&ops[op][result].counts[i]);
+		r = buf_printf(out, "%s_bucket{%s,le=\"%s\"} %llu\n", name, labels,
+			       buckets[i].le, n);
+	}
+	if (r < 0)
+		return r;
+	return buf_printf(out, "%s_sum{%s} %.9f\n%s_count{%s} %llu\n", name, labels,
+			  get(&ops[op][result].sum_ns) / (double)NS_PER_S, name, labels, n);
+}
+
 static int add_durations(struct buf *out)
 {
 	int r = DESCRIBE(out, "request_duration_seconds", "histogram",
-			 "How long requests took, by kind.");
+			 "How long requests took, by kind and result.");
 
 	if (!r)
 		r = buf_puts(out, "# UNIT storagefs_request_duration_seconds seconds\n");
-	for (size_t op = 0; op < METRIC_OPS && !r; op++) {
-		unsigned long long n = 0;
-
-		for (size_t i = 0; i < BUCKETS && !r; i++) {
-			n += get(&ops[op].counts[i]);
-			r = buf_printf(out,
-				       "storagefs_request_duration_seconds_bucket{op=\"%s\","
-				       "le=\"%s\"} %llu\n", op_names[op], buckets[i].le, n);
-		}
-		if (!r)
-			r = buf_printf(out,
-				       "storagefs_request_duration_seconds_sum{op=\"%s\"} %.9f\n"
-				       "storagefs_request_duration_seconds_count{op=\"%s\"} %llu\n",
-				       op_names[op], get(&ops[op].sum_ns) / (double)NS_PER_S,
-				       op_names[op], n);
-	}
-	return r;
-}
-
-static int add_errors(struct buf *out)
-{
-	int r = DESCRIBE(out, "request_errors", "counter",
-			 "Requests that were answered with an error, by kind.");
-
-	for (size_t op = 0; op < METRIC_OPS && !r; op++)
-		r = buf_printf(out, "storagefs_request_errors_total{op=\"%s\"} %llu\n",
-			       op_names[op], (unsigned long long)get(&ops[op].errors));
+	for (size_t op = 0; op < METRIC_OPS; op++)
+		for (size_t result = 0; result < 2 && !r; result++)
+			r = add_histogram(out, op, result);
 	return r;
 }
 
@@ -137,26 +134,11 @@ static int add_gauges(struct buf *out)
 	return r;
 }
 
-static int add_changes(struct buf *out)
-{
-	int r = DESCRIBE(out, "event_bytes", "counter",
-			 "Bytes of the file events since the start.");
-
-	if (!r)
-		r = buf_puts(out, "# UNIT storagefs_event_bytes bytes\n");
-	return r ? r : buf_printf(out, "storagefs_event_bytes_total %llu\n",
-				  (unsigned long long)events_end());
-}
-
 int metrics_show(struct buf *out)
 {
 	int r = add_gauges(out);
 
 	if (!r)
 		r = add_durations(out);
-	if (!r)
-		r = add_errors(out);
-	if (!r)
-		r = add_changes(out);
 	return r ? r : buf_puts(out, "# EOF\n");
 }
