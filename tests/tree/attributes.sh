@@ -58,16 +58,18 @@ is inactive state
 put ctl start
 
 # over a restart
-umount_storage() { cd /; try_umount || exit 1; }
+cd /
 umount_storage
 mount_storage
 cd "$storage/pools/a"
 is 1 autostart
 eventually 5 grep -qx running state
+fake_pool f files
+put "$storage/pools/f/autostart" 1
+cd /
 umount_storage
 mount_storage no-autostart
-cd "$storage/pools/a"
-is inactive state
+cd "$storage/pools/f"
 sleep 0.3
 is inactive state
 put ctl start

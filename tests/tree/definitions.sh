@@ -49,7 +49,7 @@ rmdir "$pools/d"
 expect_errno EEXIST mkdir "$pools/a"
 
 # redefining a running pool is for its next start
-refuse EINVAL uuid put "$pools/a/xml" \
+refuse EBUSY stop put "$pools/a/xml" \
 	"$(definition "$tmp/w" '<uuid>9d0f2b1c-8a8e-4b7a-9f0e-5a6f6f4f0001</uuid>')"
 put "$pools/a/xml" "$(definition "$tmp/w" "<uuid>$uuid</uuid>")"
 grep -q "$tmp/x" "$pools/a/xml" || fail "redefining changed the running pool"
@@ -78,13 +78,13 @@ is "$uuid" "$pools/renamed/uuid"
 umount_storage
 mount_storage
 eventually 5 grep -qx running "$pools/renamed/state"
-is inactive "$pools/b/state"
-is inactive "$pools/c/state"
 is "$uuid" "$pools/renamed/uuid"
 [ "$(ls "$pools" | tr '\n' ' ')" = "b c renamed " ] || fail "the pools are $(ls "$pools")"
 
 # undefining touches no data
 echo data >"$tmp/y/v"
+[ "$(cat "$pools/b/state")" = inactive ] || put "$pools/b/ctl" stop # a directory is adopted
+[ "$(cat "$pools/c/state")" = inactive ] || put "$pools/c/ctl" stop
 rmdir "$pools/b"
 is data "$tmp/y/v"
 [ ! -e "$source/b.xml" ] || fail "b.xml is left in SOURCE"

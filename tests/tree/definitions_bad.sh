@@ -21,7 +21,6 @@ while IFS='|' read -r text said; do
 	unchanged "$text"
 done <<END
 <pool type='dir'><target></pool>|target
-<pool type='dir'><target><path>relative</path></target></pool>|relative
 <pool type='dir'/>|target
 <pool type='floppy'><target><path>/x</path></target></pool>|floppy
 <pool><target><path>/x</path></target></pool>|type

@@ -91,10 +91,18 @@ echo '<pool' >bad
 expect_errno EBADMSG mv bad xml
 mode_is 0721 'a bad document by mv'
 rm -f bad
+
+# unlinking and renaming away change nothing live, until a document takes the name
 rm xml
-mode_is 0721 'rm of xml'
+grep -q 0721 "$source/a.xml" || fail "rm of xml reached SOURCE"
+with_mode 0722 >xml
+mode_is 0722 'a new document after rm'
 mv xml away
-mode_is 0721 'mv of xml'
+grep -q 0722 "$source/a.xml" || fail "mv of xml reached SOURCE"
+with_mode 0723 >"$tmp/new.xml"
+mv "$tmp/new.xml" xml
+mode_is 0723 'a new document after mv'
+rm -f away
 expect_errno EPERM rm state
 expect_errno EPERM mv state other
 expect_errno EPERM rm ctl

@@ -19,7 +19,7 @@ refuse EINVAL '' put "$pools/a/ctl" 'start stop'
 refuse EINVAL '' put "$pools/a/ctl" ''
 refuse EINVAL maybe put "$pools/a/autostart" maybe
 refuse EINVAL 2 put "$pools/a/protected" 2
-refuse EINVAL 10Q put "$pools/a/info/v/capacity" 10Q
+refuse EINVAL "'Q'" put "$pools/a/info/v/capacity" 10Q
 refuse EINVAL '' put "$pools/a/info/v/ctl" 'wipe nicely'
 refuse EINVAL '' put "$storage/jobs" 'stop everything'
 refuse EINVAL '' sh -c "printf 'start\nstop\n' | dd of='$pools/a/ctl' status=none"
@@ -52,9 +52,9 @@ refuse EBUSY '' put "$pools/a/ctl" delete
 
 # not running: EAGAIN with the command, never an empty list
 for directory in volumes info snapshots; do
-	refuse EAGAIN 'echo start' ls "$pools/stopped/$directory"
+	refuse EAGAIN "'start'" ls "$pools/stopped/$directory"
 done
-refuse EAGAIN 'echo start' touch "$pools/stopped/volumes/v"
+refuse EAGAIN "'start'" touch "$pools/stopped/volumes/v"
 refuse EAGAIN '' put "$pools/stopped/ctl" refresh
 for name in capacity allocation available; do
 	is 0 "$pools/stopped/$name"
@@ -87,12 +87,14 @@ put "$pools/a/protected" 0
 
 # a missing target
 rm "$pools/a/volumes/v"
-mv "$tmp/a" "$tmp/moved"
-if touch "$pools/a/volumes/w" 2>/dev/null; then
-	fail "made a volume in a directory that is gone"
+rmdir "$tmp/a"
+refuse EIO "$tmp/a" touch "$pools/a/volumes/w"
+if ls "$pools/a/volumes" 2>/dev/null; then
+	fail "listed a directory that is gone"
 fi
-mv "$tmp/moved" "$tmp/a"
-eventually 2 touch "$pools/a/volumes/w"
+mkdir "$tmp/a"
+put "$pools/a/ctl" refresh
+touch "$pools/a/volumes/w"
 
 # where the sentences are
 put "$pools/a/autostart" 3 2>/dev/null || :

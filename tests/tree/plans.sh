@@ -12,8 +12,6 @@ mkdir info/raw
 [ ! -e volumes/raw ] || fail "a plan is in volumes/"
 [ -z "$(ls volumes)" ] || fail "a plan is listed in volumes/"
 ls info | grep -qx raw || fail "a plan is not listed in info/"
-is raw info/raw/format
-is 0 info/raw/allocation
 put info/raw/capacity 10M
 is 10485760 info/raw/capacity
 [ ! -e "$tmp/a/raw" ] || fail "a plan is on disk"
@@ -106,9 +104,16 @@ if command -v qemu-img >/dev/null; then
 	mkdir info/child
 	put info/child/format qcow2
 	put info/child/backing "$tmp/a/q"
+	put info/child/capacity 30G
 	touch volumes/child
 	is "$tmp/a/q" info/child/backing
-	is 21474836480 info/child/capacity
+	is 32212254720 info/child/capacity
+	mkdir info/grandchild
+	cat >info/grandchild/xml <<-END
+		<volume><target><format type='qcow2'/></target>
+		<backingStore><path>$tmp/a/q</path><format type='qcow2'/></backingStore></volume>
+	END
+	is 21474836480 info/grandchild/capacity
 	mkdir info/features
 	cat >info/features/xml <<-END
 		<volume><capacity unit='G'>1</capacity><target><format type='qcow2'/>
