@@ -207,6 +207,14 @@ void inode_forget(uint64_t id, uint64_t lookups)
 		free_inode(i);
 }
 
+bool inode_known(const struct node *n)
+{
+	uint64_t hash = node_hash(n);
+
+	SCOPED_LOCK(&lock);
+	return find_node(n, hash);
+}
+
 uint64_t inode_changed(const struct node *n)
 {
 	uint64_t hash = node_hash(n);

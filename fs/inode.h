@@ -60,6 +60,8 @@ void inode_detach(const struct node *n);
 /* The inode of from, if any, follows to a new address. Consumes *to. */
 void inode_move(const struct node *from, struct node *to);
 bool inode_is_named(struct inode *i);
+/* Whether the kernel has an inode for exactly this node. */
+bool inode_known(const struct node *n);
 
 /* Open files of an inode. */
 void inode_add_file(struct inode *i, struct file *f);

@@ -105,6 +105,30 @@ static void tell(uint64_t ino, const char *name)
 		fuse_lowlevel_notify_inval_inode(se, ino, 0, 0);
 }
 
+/*
+ * Whether the name still stands for the object that the kernel has under it: the echo of a request of
+ * ours. Only asked where nothing waits.
+ */
+static bool still_right(const struct notice *ch)
+{
+	const struct node *dir;
+	struct inode *i = inode_get(ch->ino, &dir);
+	struct node child = { 0 };
+	struct call call = { 0 };
+	struct stat st;
+	bool right = false;
+
+	if (!i)
+		return false;
+	if (!node_executor(dir, NODE_LOOKUP, NULL) &&
+	    node_lookup(dir, ch->name, &child, &st, &call, NULL) == 0) {
+		right = inode_known(&child);
+		node_clear(&child);
+	}
+	inode_put(i);
+	return right;
+}
+
 /* The first change that may be told now. */
 static struct notice *next(struct channel *c)
 {
@@ -174,7 +198,8 @@ static bool work(struct channel *c)
 	if (!ch)
 		return false;
 	pthread_mutex_unlock(&lock);
-	tell(ch->ino, ch->entry ? ch->name : NULL);
+	if (!ch->entry || !still_right(ch))
+		tell(ch->ino, ch->entry ? ch->name : NULL);
 	free(ch);
 	pthread_mutex_lock(&lock);
 	return true;

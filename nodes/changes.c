@@ -30,14 +30,16 @@ static void tell_row(const struct event *e, const char *row, const char *name, t
 	each(arg, &n, name);
 }
 
+/*
+ * A name in the three directories that have it. What a request of ours did in volumes/ the kernel
+ * knows; nothing is kept of names that were not there.
+ */
 static void tell_volume(const struct event *e, const char *name, tell_fn each, void *arg)
 {
-	static const char *const dirs[] = { "volumes", "info", "snapshots" };
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
-		tell_row(e, dirs[i], name, each, arg);
-		tell_row(e, dirs[i], NULL, each, arg);
-	}
+	if (e->from_outside)
+		tell_row(e, "volumes", name, each, arg);
+	tell_row(e, "info", name, each, arg);
+	tell_row(e, "snapshots", name, each, arg);
 }
 
 static void tell_pools(const char *name, tell_fn each, void *arg)
@@ -66,16 +68,6 @@ static void tell_gone_pool(const struct event *e, const char *name, tell_fn each
 	tell_pools(name, each, arg);
 }
 
-/* The description of one volume. */
-static void tell_info(const struct event *e, tell_fn each, void *arg)
-{
-	for (const struct row *r = info_rows; r->name; r++) {
-		struct node n = { .row = r, .pool = e->pool, .name = (char *)e->name };
-
-		each(arg, &n, NULL);
-	}
-}
-
 void nodes_affected(const struct event *e, tell_fn each, void *arg)
 {
 	struct node snapshots = { .row = &snapshot_dir_row, .pool = e->pool,
@@ -92,6 +84,10 @@ void nodes_affected(const struct event *e, tell_fn each, void *arg)
 		tell_pool(e, each, arg);
 		return;
 	case EVENT_VOLUME_ADDED:
+		/* it may have replaced another */
+		if (e->from_outside)
+			tell_row(e, "volumes", e->name, each, arg);
+		return;
 	case EVENT_VOLUME_REMOVED:
 		tell_volume(e, e->name, each, arg);
 		return;
@@ -100,8 +96,10 @@ void nodes_affected(const struct event *e, tell_fn each, void *arg)
 		tell_volume(e, e->other, each, arg);
 		return;
 	case EVENT_VOLUME_CHANGED:
+		/* from outside: attributes are cached for no longer than they may be wrong */
+		if (e->from_outside || e->by_file)
+			return;
 		tell_row(e, "volumes", e->name, each, arg);
-		tell_info(e, each, arg);
 		return;
 	case EVENT_VOLUMES_ALL:
 		tell_row(e, "volumes", NULL, each, arg);

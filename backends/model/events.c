@@ -14,6 +14,7 @@
 
 #include "backends/model/pool.h"
 #include "backends/support/cleanup.h"
+#include "backends/support/clock.h"
 #include "backends/support/map.h"
 
 #define KEPT_LINES      10000
@@ -119,6 +120,28 @@ static void trim(void)
 	first += gone;
 }
 
+/*
+ * What a watch sees of our own requests is no second change. An echo comes within moments; a change
+ * from outside that is taken for one is lacking in the log alone, never in the caches.
+ */
+#define ECHO_NS (500 * NS_PER_MS)
+static struct {
+	uint64_t volume, at_ns;
+} own[64];
+
+static bool is_echo(const struct event *e, const char *name)
+{
+	uint64_t volume = e->pool && name ? hash_string(name, pool_serial(e->pool)) : 0;
+	size_t slot = volume % (sizeof(own) / sizeof(*own));
+	uint64_t now = clock_now();
+
+	if (e->from_outside)
+		return volume && own[slot].volume == volume && now - own[slot].at_ns < ECHO_NS;
+	own[slot].volume = volume;
+	own[slot].at_ns = now;
+	return false;
+}
+
 /* A storm of equal changes from outside is one line a second. */
 static bool repeats(const struct event *e, const char *line, size_t len, time_t now)
 {
@@ -144,7 +167,10 @@ static void record(const struct event *e)
 	clock_gettime(CLOCK_REALTIME, &now); /* under the lock: times never go back */
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(stamp, sizeof(stamp), "%FT%T", &tm);
-	if (repeats(e, line, len, now.tv_sec) || buf_reserve(&text, len + sizeof(stamp)) < 0)
+	if (e->other)
+		is_echo(e, e->other);
+	if (is_echo(e, e->name) || repeats(e, line, len, now.tv_sec) ||
+	    buf_reserve(&text, len + sizeof(stamp)) < 0)
 		return;
 	buf_printf(&text, "%s.%03ldZ", stamp, now.tv_nsec / 1000000);
 	buf_add(&text, line, len);

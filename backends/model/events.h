@@ -33,6 +33,7 @@ struct event {
 	struct pool *pool; /* NULL: the root */
 	const char *name, *other;
 	bool from_outside; /* seen by watching, not made by a request of ours */
+	bool by_file;      /* made through the volume's own file, whose caller sees the result */
 };
 
 /* Called in the thread that made the change, without locks of the model; must not block. */

@@ -43,6 +43,12 @@ void volume_event(struct pool *p, enum event_what what, const char *name, const 
 	events_emit(&(struct event){ .what = what, .pool = p, .name = name, .other = other });
 }
 
+void volume_event_by_file(struct pool *p, const char *name)
+{
+	events_emit(&(struct event){ .what = EVENT_VOLUME_CHANGED, .pool = p, .name = name,
+				     .by_file = true });
+}
+
 /* -- looking -- */
 
 static int collect(void *arg, const char *name)
@@ -359,13 +365,8 @@ static int keep_attr(struct pool *p, const struct use *u, const char *name,
 int volume_setattr_in(struct pool *p, const struct use *u, const char *name,
 		      const struct vol_attr *a, struct call *call, struct error *err)
 {
-	int r = USE_HAS(u, vol_setattr) ?
-			u->backend->vol_setattr(u->pool, name, a, call, err) :
-			keep_attr(p, u, name, a, call, err);
-
-	if (r == 0)
-		volume_event(p, EVENT_VOLUME_CHANGED, name, NULL);
-	return r;
+	return USE_HAS(u, vol_setattr) ? u->backend->vol_setattr(u->pool, name, a, call, err) :
+					 keep_attr(p, u, name, a, call, err);
 }
 
 int volume_setattr(struct pool *p, const char *name, const struct vol_attr *a, struct call *call,
@@ -374,7 +375,11 @@ int volume_setattr(struct pool *p, const char *name, const struct vol_attr *a, s
 	AUTO_USE struct use u = { 0 };
 	int r = pool_begin(p, &u, err);
 
-	return r < 0 ? r : volume_setattr_in(p, &u, name, a, call, err);
+	if (r == 0)
+		r = volume_setattr_in(p, &u, name, a, call, err);
+	if (r == 0)
+		volume_event_by_file(p, name);
+	return r;
 }
 
 int volume_resize_in(struct pool *p, const struct use *u, const char *name, uint64_t size,
@@ -414,7 +419,7 @@ static int truncate_file(struct pool *p, const struct use *u, const char *name, 
 	r = u->backend->vol_resize(u->pool, name, size, size < st.size ? RESIZE_SHRINK : 0, call,
 				   err);
 	if (r == 0)
-		volume_event(p, EVENT_VOLUME_CHANGED, name, NULL);
+		volume_event_by_file(p, name);
 	return r;
 }
 

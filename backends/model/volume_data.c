@@ -99,8 +99,8 @@ int volume_ftruncate(struct volume_handle *h, uint64_t size, struct call *call,
 		return error_set(err, EFBIG, "no volume is as large as that");
 	r = h->class == VOLUMES_ARE_FILES ? ftruncate_file(h, size, call, err) :
 					    space_ftruncate(h, size, call, err);
-	if (r == 0 && h->class != VOLUMES_ARE_FILES)
-		volume_event(h->pool, EVENT_VOLUME_CHANGED, h->name, NULL);
+	if (r == 0)
+		volume_event_by_file(h->pool, h->name);
 	return r;
 }
 

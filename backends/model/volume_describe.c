@@ -1,6 +1,6 @@
 /*
- * info/V: the description of a volume shown, as XML or value by value, and what may be written to it:
- * before the volume exists all that libvirt's createXML takes, later what can be applied.
+ * info/V: the description of a volume shown, as XML or value by value, and what may be written
+ * to it: before the volume exists all that libvirt's createXML takes, later what can be applied.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -305,7 +305,12 @@ static int apply(struct pool *p, const struct use *u, const char *name,
 
 	if (want->has_capacity && want->capacity > is.capacity)
 		r = grow(p, u, name, want->capacity, call, err);
-	return r < 0 || !a.mask ? r : volume_setattr_in(p, u, name, &a, call, err);
+	if (r == 0 && a.mask) {
+		r = volume_setattr_in(p, u, name, &a, call, err);
+		if (r == 0)
+			volume_event(p, EVENT_VOLUME_CHANGED, name, NULL);
+	}
+	return r;
 }
 
 /* Without <allocation> libvirt allocates all. */
