@@ -94,7 +94,8 @@ int fake_snap_create(void *pool, const char *name, const char *snap, struct call
 	if (!v)
 		return no_volume(name, err);
 	if (store_find_snap(v, snap))
-		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already", name, snap);
+		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already", name,
+				 snap);
 	s = snap_new(v, snap, err);
 	if (!s)
 		return -ENOMEM;
@@ -135,7 +136,8 @@ int fake_snap_delete(void *pool, const char *name, const char *snap, struct call
 	const char *clone = clone_of(fp->store, name, snap);
 
 	if (clone)
-		return error_set(err, EBUSY, "snapshot '%s' is what volume '%s' stands on: flatten that",
+		return error_set(err, EBUSY,
+				 "snapshot '%s' is what volume '%s' stands on: flatten that",
 				 snap, clone);
 	store_remove_snap(s);
 	return 0;

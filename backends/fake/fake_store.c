@@ -160,7 +160,8 @@ int store_resize(struct fake_pool *fp, struct fake_volume *v, uint64_t size, str
 
 	if (size > before && fp->class != VOLUMES_ARE_FILES &&
 	    store_used(fp) - before + size > most)
-		return error_set(err, ENOSPC, "the fake pool is full: volume '%s' cannot have %llu bytes",
+		return error_set(err, ENOSPC,
+				 "the fake pool is full: volume '%s' cannot have %llu bytes",
 				 v->name, (unsigned long long)size);
 	if (ftruncate(v->fd, size) < 0)
 		return error_errno(err, "cannot resize volume '%s'", v->name);

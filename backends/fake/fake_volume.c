@@ -173,7 +173,8 @@ int fake_vol_delete(void *pool, const char *name, struct call *call, struct erro
 	if (!v)
 		return no_volume(name, err);
 	if (!list_empty(&v->snaps))
-		return error_set(err, EBUSY, "volume '%s' has snapshots, such as '%s': remove them first",
+		return error_set(err, EBUSY,
+				 "volume '%s' has snapshots, such as '%s': remove them first",
 				 name, container_of(v->snaps.next, struct fake_snap, link)->name);
 	store_remove(fp->store, v);
 	return 0;
@@ -241,7 +242,8 @@ int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		return 0;
 	}
 	if (size < v->size && !(flags & RESIZE_SHRINK))
-		return error_set(err, EINVAL, "the fake was told to grow volume '%s' to less", name);
+		return error_set(err, EINVAL, "the fake was told to grow volume '%s' to less",
+				 name);
 	return store_resize(fp, v, store_round(fp, size), err);
 }
 

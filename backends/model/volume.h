@@ -78,8 +78,8 @@ bool pool_has_snapshots(struct pool *p);
 struct volume_handle; /* one per open(2) */
 
 /*
- * flags: access mode, O_TRUNC, O_DIRECT, O_APPEND. snap: NULL or a snapshot (read-only). created: this
- * open made the volume. opener: the process that opens, whose close(2) trims and sizes.
+ * flags: access mode, O_TRUNC, O_DIRECT, O_APPEND. snap: NULL or a snapshot (read-only). created:
+ * this open made the volume. opener: the process that opens, whose close(2) trims and sizes.
  */
 int volume_open(struct pool *p, const char *name, const char *snap, int flags, bool created,
 		pid_t opener, struct volume_handle **out, struct call *call, struct error *err);
@@ -126,8 +126,8 @@ int volume_fstat(struct volume_handle *h, struct vol_stat *out, struct call *cal
 
 /*
  * Locks. owner 0 with flock(2)'s operations (LOCK_SH, LOCK_EX, LOCK_UN), any other owner with
- * F_RDLCK, F_WRLCK, F_UNLCK on a range. Never waits: -EAGAIN when another holds it. Forwarded to the
- * backing file as OFD locks, one descriptor per owner, so that users of the native path see them.
+ * F_RDLCK, F_WRLCK, F_UNLCK on a range. Never waits: -EAGAIN when another holds it. Forwarded to
+ * the backing file as OFD locks, one descriptor per owner, so that users of the native path see them.
  */
 int volume_flock(struct volume_handle *h, int operation, struct error *err);
 int volume_setlk(struct volume_handle *h, uint64_t owner, const struct flock *lock,

@@ -63,8 +63,8 @@ static void close_late(struct task *t)
 	volume_close(h, &call);
 }
 
-/* The last operation of a handle that was closed meanwhile: the backend's own thread is not the place
- * to close its volume. */
+/* The last operation of a handle that was closed meanwhile: the backend's own thread is not the
+ * place to close its volume. */
 static void closed_late(struct volume_handle *h)
 {
 	h->closing.run = close_late;

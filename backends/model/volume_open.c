@@ -1,8 +1,8 @@
 /*
  * Open volumes: opening and closing them, and what has to be done before bytes are moved.
  *
- * volume_open holds the pool's instance while it opens; from then on the open volume itself keeps the
- * pool from being stopped.
+ * volume_open holds the pool's instance while it opens; from then on the open volume itself keeps
+ * the pool from being stopped.
  */
 #include <errno.h>
 #include <stdio.h>

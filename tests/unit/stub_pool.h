@@ -1,10 +1,10 @@
-/* A pool around one backend instance, without definitions, verbs or SOURCE: for tests of volumes. */
+/* A pool around one backend instance, without definitions, verbs or SOURCE: for volumes. */
 #pragma once
 
 #include "backends/backend.h"
 #include "backends/model/pool.h"
 
-/* Starts the fake backend with a control directory of its own. format: files, provisioned, given. */
+/* Starts the fake with a control directory of its own. format: files, provisioned or given. */
 struct pool *stub_pool_start(const char *format);
 void stub_pool_end(struct pool *p);
 

@@ -56,7 +56,8 @@ static void assert_list(struct pool *p, const char *names)
 	assert_string_equal(buf_text(&out), names);
 }
 
-static void assert_field(struct pool *p, const char *v, const char *field, const char *value)
+static void assert_field(struct pool *p, const char *v, const char *field,
+			 const char *value)
 {
 	AUTO_BUF struct buf out = { 0 };
 
@@ -155,17 +156,22 @@ static void renaming_replaces_files_only(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(volume_create(pools[i], "a", &call, &err), 0);
 		assert_int_equal(volume_create(pools[i], "b", &call, &err), 0);
-		assert_int_equal(volume_rename(pools[i], "a", "b", RENAME_VOL_NOREPLACE, &call, &err),
+		assert_int_equal(volume_rename(pools[i], "a", "b", RENAME_VOL_NOREPLACE,
+					       &call, &err),
 				 -EEXIST);
 		assert_int_equal(volume_rename(pools[i], "a", "a", 0, &call, &err), 0);
-		assert_int_equal(volume_rename(pools[i], "x", "y", 0, &call, &err), -ENOENT);
-		assert_int_equal(volume_rename(pools[i], "x", "x", 0, &call, &err), -ENOENT);
+		assert_int_equal(volume_rename(pools[i], "x", "y", 0, &call, &err),
+				 -ENOENT);
+		assert_int_equal(volume_rename(pools[i], "x", "x", 0, &call, &err),
+				 -ENOENT);
 	}
-	assert_int_equal(volume_rename(files, "a", "b", RENAME_VOL_EXCHANGE, &call, &err), 0);
+	assert_int_equal(volume_rename(files, "a", "b", RENAME_VOL_EXCHANGE, &call, &err),
+			 0);
 	assert_int_equal(volume_rename(files, "a", "b", 0, &call, &err), 0);
 	assert_list(files, "b ");
-	assert_int_equal(volume_rename(provisioned, "a", "b", RENAME_VOL_EXCHANGE, &call, &err),
-			 -EOPNOTSUPP);
+	assert_int_equal(
+		volume_rename(provisioned, "a", "b", RENAME_VOL_EXCHANGE, &call, &err),
+		-EOPNOTSUPP);
 	assert_int_equal(volume_rename(provisioned, "a", "b", 0, &call, &err), -EEXIST);
 	assert_list(provisioned, "a b ");
 }
@@ -179,9 +185,12 @@ static void open_volumes_are_busy_where_names_matter(void **state)
 	assert_int_equal(volume_create(files, "a", &call, &err), 0);
 	assert_int_equal(volume_create(provisioned, "a", &call, &err), 0);
 	assert_false(volumes_busy(pool_volumes(files), name, sizeof(name), &pid));
-	assert_int_equal(volume_open(files, "a", NULL, O_RDWR, false, getpid(), &h, &call, &err), 0);
-	assert_int_equal(volume_open(provisioned, "a", NULL, O_RDWR, false, getpid(), &g, &call,
-				     &err), 0);
+	assert_int_equal(
+		volume_open(files, "a", NULL, O_RDWR, false, getpid(), &h, &call, &err),
+		0);
+	assert_int_equal(volume_open(provisioned, "a", NULL, O_RDWR, false, getpid(), &g,
+				     &call, &err),
+			 0);
 	assert_true(volumes_busy(pool_volumes(files), name, sizeof(name), &pid));
 	assert_string_equal(name, "a");
 	assert_int_equal(pid, getpid());
@@ -213,13 +222,16 @@ static void truncating_a_name(void **state)
 	assert_int_equal(size_of(provisioned, "a"), 4 * MiB);
 	assert_int_equal(volume_truncate(provisioned, "a", 10 * MiB, &call, &err), 0);
 	assert_int_equal(size_of(provisioned, "a"), 12 * MiB);
-	assert_int_equal(volume_truncate(provisioned, "a", 10 * MiB, &call, &err), -EPERM);
+	assert_int_equal(volume_truncate(provisioned, "a", 10 * MiB, &call, &err),
+			 -EPERM);
 	assert_says("shrink 10485760");
 	assert_int_equal(volume_truncate(provisioned, "a", 12 * MiB, &call, &err), 0);
-	assert_int_equal(volume_truncate(provisioned, "a", 2000 * MiB, &call, &err), -ENOSPC);
+	assert_int_equal(volume_truncate(provisioned, "a", 2000 * MiB, &call, &err),
+			 -ENOSPC);
 	assert_int_equal(volume_truncate(provisioned, "x", 1, &call, &err), -ENOENT);
 
-	assert_int_equal(volume_truncate(given, "unit0", 128 * MiB, &call, &err), -EOPNOTSUPP);
+	assert_int_equal(volume_truncate(given, "unit0", 128 * MiB, &call, &err),
+			 -EOPNOTSUPP);
 	assert_int_equal(volume_create(given, "unit9", &call, &err), -EOPNOTSUPP);
 	assert_int_equal(volume_delete(given, "unit0", &call, &err), -EOPNOTSUPP);
 }
@@ -239,18 +251,24 @@ static void a_protected_pool_loses_nothing(void **state)
 		pool_set_protected(p, true, NULL);
 		assert_int_equal(volume_delete(p, "a", &call, &err), -EPERM);
 		assert_int_equal(volume_truncate(p, "a", 1, &call, &err), -EPERM);
-		assert_int_equal(volume_store(p, "a", "capacity", "shrink 4M", &call, &err),
-				 -EPERM);
+		assert_int_equal(
+			volume_store(p, "a", "capacity", "shrink 4M", &call, &err),
+			-EPERM);
 		assert_int_equal(volume_verb(p, "a", "wipe zero", &call, &err), -EPERM);
 		assert_int_equal(volume_verb(p, "a", "revert s", &call, &err), -EPERM);
 		assert_int_equal(snapshot_delete(p, "a", "s", &call, &err), -EPERM);
-		assert_int_equal(volume_open(p, "a", NULL, O_WRONLY | O_TRUNC, false, 0, &h, &call,
-					     &err), -EPERM);
+		assert_int_equal(volume_open(p, "a", NULL, O_WRONLY | O_TRUNC, false, 0,
+					     &h, &call, &err),
+				 -EPERM);
 		h = opened(p, "a", O_RDWR);
 		assert_int_equal(volume_ftruncate(h, 1, &call, &err), -EPERM);
-		assert_int_equal(volume_allocate(h, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-						 4096, &call, &err), -EPERM);
-		assert_int_equal(volume_allocate(h, FALLOC_FL_ZERO_RANGE, 0, 4096, &call, &err), 0);
+		assert_int_equal(
+			volume_allocate(h, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+					4096, &call, &err),
+			-EPERM);
+		assert_int_equal(
+			volume_allocate(h, FALLOC_FL_ZERO_RANGE, 0, 4096, &call, &err),
+			0);
 		volume_close(h, &call);
 		assert_int_equal(volume_truncate(p, "a", 16 * MiB, &call, &err), 0);
 		assert_int_equal(volume_rename(p, "a", "c", 0, &call, &err), 0);
@@ -272,21 +290,31 @@ static void values_are_shown_and_written(void **state)
 	assert_field(files, "a", "type", "file\n");
 	assert_field(files, "a", "path", "/fake/a\n");
 	assert_field(files, "a", "key", "/fake/a\n");
-	assert_int_equal(volume_store(files, "a", "capacity", "1M", &call, &err), -EINVAL);
+	assert_int_equal(volume_store(files, "a", "capacity", "1M", &call, &err),
+			 -EINVAL);
 	assert_says("write 'shrink 1M'");
-	assert_int_equal(volume_store(files, "a", "capacity", "shrink 20M", &call, &err), -EINVAL);
-	assert_int_equal(volume_store(files, "a", "capacity", "shrink 1M", &call, &err), 0);
+	assert_int_equal(volume_store(files, "a", "capacity", "shrink 20M", &call, &err),
+			 -EINVAL);
+	assert_int_equal(volume_store(files, "a", "capacity", "shrink 1M", &call, &err),
+			 0);
 	assert_int_equal(size_of(files, "a"), MiB);
-	assert_int_equal(volume_store(files, "a", "capacity", "10X", &call, &err), -EINVAL);
-	assert_int_equal(volume_store(files, "a", "capacity", "shrink", &call, &err), -EINVAL);
-	assert_int_equal(volume_store(files, "a", "format", "qcow2", &call, &err), -EPERM);
-	assert_int_equal(volume_store(files, "a", "allocation", "0", &call, &err), -EPERM);
-	assert_int_equal(volume_store(files, "x", "capacity", "1M", &call, &err), -ENOENT);
+	assert_int_equal(volume_store(files, "a", "capacity", "10X", &call, &err),
+			 -EINVAL);
+	assert_int_equal(volume_store(files, "a", "capacity", "shrink", &call, &err),
+			 -EINVAL);
+	assert_int_equal(volume_store(files, "a", "format", "qcow2", &call, &err),
+			 -EPERM);
+	assert_int_equal(volume_store(files, "a", "allocation", "0", &call, &err),
+			 -EPERM);
+	assert_int_equal(volume_store(files, "x", "capacity", "1M", &call, &err),
+			 -ENOENT);
 
 	assert_int_equal(volume_create(provisioned, "a", &call, &err), 0);
-	assert_int_equal(volume_store(provisioned, "a", "capacity", "10M", &call, &err), 0);
+	assert_int_equal(volume_store(provisioned, "a", "capacity", "10M", &call, &err),
+			 0);
 	assert_field(provisioned, "a", "capacity", "12582912\n");
-	assert_int_equal(volume_store(provisioned, "a", "capacity", "shrink 8M", &call, &err), 0);
+	assert_int_equal(
+		volume_store(provisioned, "a", "capacity", "shrink 8M", &call, &err), 0);
 	assert_int_equal(size_of(provisioned, "a"), 8 * MiB);
 }
 
@@ -299,7 +327,8 @@ static void plans_are_consumed(void **state)
 	assert_true(plan_exists(files, "v"));
 	assert_list(files, "");
 	assert_field(files, "v", "capacity", "");
-	assert_int_equal(volume_store(files, "v", "format", "floppy", &call, &err), -EINVAL);
+	assert_int_equal(volume_store(files, "v", "format", "floppy", &call, &err),
+			 -EINVAL);
 	assert_int_equal(volume_store(files, "v", "format", "qcow2\n", &call, &err), 0);
 	assert_int_equal(volume_create(files, "v", &call, &err), -EINVAL);
 	assert_says("capacity");
@@ -308,7 +337,8 @@ static void plans_are_consumed(void **state)
 	assert_field(files, "v", "capacity", "21474836480\n");
 	assert_field(files, "v", "allocation", "0\n");
 	assert_int_equal(volume_show_xml(files, "v", &call, &out, &err), 0);
-	assert_non_null(strstr(buf_text(&out), "<capacity unit='bytes'>21474836480</capacity>"));
+	assert_non_null(
+		strstr(buf_text(&out), "<capacity unit='bytes'>21474836480</capacity>"));
 	assert_int_equal(plan_each(files, add_name, &names), 0);
 	assert_string_equal(buf_text(&names), "v ");
 	assert_int_equal(volume_create(files, "v", &call, &err), 0);
@@ -319,8 +349,9 @@ static void plans_are_consumed(void **state)
 
 	stub_pool_set_mountpoint("/storage");
 	assert_int_equal(plan_make(files, "w", &err), 0);
-	assert_int_equal(volume_store(files, "w", "backing", "/storage/pools/a", &call, &err),
-			 -EINVAL);
+	assert_int_equal(
+		volume_store(files, "w", "backing", "/storage/pools/a", &call, &err),
+		-EINVAL);
 	assert_int_equal(volume_store(files, "w", "backing", "/a/b", &call, &err), 0);
 	assert_field(files, "w", "backing", "/a/b\n");
 	assert_int_equal(volume_store(files, "w", "backing", "", &call, &err), 0);
@@ -334,31 +365,43 @@ static void a_description_makes_a_volume(void **state)
 {
 	struct vol_stat st = { 0 };
 
-	assert_int_equal(define(provisioned, "v", VOLUME("<capacity unit='M'>5</capacity>"
-			"<target><permissions><mode>0604</mode><owner>3</owner></permissions>"
-			"</target>")), 0);
+	assert_int_equal(define(provisioned, "v",
+				VOLUME("<capacity unit='M'>5</capacity>"
+				       "<target><permissions><mode>0604</mode><owner>3</"
+				       "owner></permissions>"
+				       "</target>")),
+			 0);
 	assert_int_equal(volume_stat(provisioned, "v", &st, &call, &err), 0);
 	assert_int_equal(st.size, 8 * MiB);
 	assert_int_equal(st.mode, 0604);
 	assert_int_equal(st.uid, 3);
 	assert_int_equal(st.gid, 8);
 	assert_int_equal(define(provisioned, "w", "<volume><capac"), -EINVAL);
-	assert_int_equal(define(provisioned, "w", VOLUME("<capacity>1</capacity><backingStore>"
-			"<path>a@none</path></backingStore>")), -ENOENT);
+	assert_int_equal(define(provisioned, "w",
+				VOLUME("<capacity>1</capacity><backingStore>"
+				       "<path>a@none</path></backingStore>")),
+			 -ENOENT);
 	assert_list(provisioned, "v ");
 }
 
 static void a_description_is_applied_or_changes_nothing(void **state)
 {
-	static const struct { const char *xml; int result; const char *says; } cases[] = {
+	static const struct {
+		const char *xml;
+		int result;
+		const char *says;
+	} cases[] = {
 		{ VOLUME("<capacity unit='M'>16</capacity>"), 0, NULL },
 		{ VOLUME("<capacity unit='M'>16</capacity><allocation>7</allocation>"
 			 "<key>other</key><target><path>/other</path>"
-			 "<format type='qcow2'/></target>"), 0, NULL },
+			 "<format type='qcow2'/></target>"),
+		  0, NULL },
 		{ VOLUME("<capacity unit='M'>15</capacity>"), -EINVAL, "<capacity>" },
-		{ VOLUME("<capacity unit='M'>32</capacity><target><format type='vmdk'/></target>"),
+		{ VOLUME("<capacity unit='M'>32</capacity><target><format "
+			 "type='vmdk'/></target>"),
 		  -EINVAL, "<format>" },
-		{ VOLUME("<capacity unit='M'>32</capacity><target><format type='qcow2'/></target>"
+		{ VOLUME("<capacity unit='M'>32</capacity><target><format "
+			 "type='qcow2'/></target>"
 			 "<backingStore><path>/b</path></backingStore>"),
 		  -EINVAL, "<backingStore>" },
 		{ VOLUME("<capacity unit='M'>32</capacity>"), -EINVAL, "<format>" },
@@ -369,8 +412,10 @@ static void a_description_is_applied_or_changes_nothing(void **state)
 	struct vol_stat st = { 0 };
 	AUTO_BUF struct buf out = { 0 };
 
-	assert_int_equal(define(files, "v", VOLUME("<capacity unit='M'>16</capacity>"
-			"<target><format type='qcow2'/></target>")), 0);
+	assert_int_equal(define(files, "v",
+				VOLUME("<capacity unit='M'>16</capacity>"
+				       "<target><format type='qcow2'/></target>")),
+			 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		const char *xml = cases[i].xml;
 
@@ -384,15 +429,23 @@ static void a_description_is_applied_or_changes_nothing(void **state)
 	}
 	assert_int_equal(volume_show_xml(files, "v", &call, &out, &err), 0);
 	assert_int_equal(define(files, "v", buf_text(&out)), 0);
-	assert_int_equal(define(files, "v", VOLUME("<capacity unit='M'>32</capacity><target>"
-			"<format type='qcow2'/><permissions><mode>0644</mode></permissions>"
-			"</target>")), 0);
+	assert_int_equal(
+		define(files, "v",
+		       VOLUME("<capacity unit='M'>32</capacity><target>"
+			      "<format "
+			      "type='qcow2'/><permissions><mode>0644</mode></permissions>"
+			      "</target>")),
+		0);
 	assert_field(files, "v", "capacity", "33554432\n");
 	assert_int_equal(volume_stat(files, "v", &st, &call, &err), 0);
 	assert_int_equal(st.mode, 0644);
 }
 
-static const struct { const char *line; int result; enum volume_verb_what what; } lines[] = {
+static const struct {
+	const char *line;
+	int result;
+	enum volume_verb_what what;
+} lines[] = {
 	{ "wipe zero", 0, VERB_WIPE },
 	{ "wipe gutmann", 0, VERB_WIPE },
 	{ "revert my snap", 0, VERB_REVERT },
@@ -415,7 +468,8 @@ static void verbs_are_parsed(void **state)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
 		struct volume_verb verb;
 
-		assert_int_equal(volume_verb_parse(lines[i].line, &verb, &err), lines[i].result);
+		assert_int_equal(volume_verb_parse(lines[i].line, &verb, &err),
+				 lines[i].result);
 		if (!lines[i].result)
 			assert_int_equal(verb.what, lines[i].what);
 	}
@@ -439,8 +493,10 @@ static void verbs_and_snapshots(void **state)
 	assert_int_equal(volume_truncate(files, "v", 10, &call, &err), 0);
 	assert_int_equal(snapshot_stat(files, "v", "s", &st, &call, &err), 0);
 	assert_int_equal(st.size, 3000);
-	assert_int_equal(volume_open(files, "v", "s", O_RDWR, false, 0, &h, &call, &err), -EROFS);
-	assert_int_equal(volume_open(files, "v", "s", O_RDONLY, false, 0, &h, &call, &err), 0);
+	assert_int_equal(volume_open(files, "v", "s", O_RDWR, false, 0, &h, &call, &err),
+			 -EROFS);
+	assert_int_equal(
+		volume_open(files, "v", "s", O_RDONLY, false, 0, &h, &call, &err), 0);
 	assert_int_equal(volume_size(h), 3000);
 	assert_int_equal(volume_verb(files, "v", "revert s", &call, &err), -EBUSY);
 	volume_close(h, &call);
@@ -448,8 +504,10 @@ static void verbs_and_snapshots(void **state)
 	assert_int_equal(volume_verb(files, "v", "revert s", &call, &err), 0);
 	assert_int_equal(size_of(files, "v"), 3000);
 
-	assert_int_equal(define(files, "c", VOLUME("<backingStore><path>v@s</path>"
-			"</backingStore>")), 0);
+	assert_int_equal(define(files, "c",
+				VOLUME("<backingStore><path>v@s</path>"
+				       "</backingStore>")),
+			 0);
 	assert_int_equal(size_of(files, "c"), 3000);
 	assert_int_equal(snapshot_delete(files, "v", "s", &call, &err), -EBUSY);
 	assert_int_equal(volume_verb(files, "c", "flatten", &call, &err), 0);
@@ -510,8 +568,9 @@ static int operate(const char *operation)
 
 static void faults_come_through(void **state)
 {
-	static const char *const operations[] = { "vol_stat", "vol_create", "vol_delete",
-						  "vol_rename", "vol_resize", "vol_describe",
+	static const char *const operations[] = { "vol_stat",	"vol_create",
+						  "vol_delete", "vol_rename",
+						  "vol_resize", "vol_describe",
 						  "vol_wipe" };
 
 	assert_int_equal(volume_create(provisioned, "a", &call, &err), 0);

@@ -1,4 +1,5 @@
-/* Open volumes on the fake backend: growth, trimming, skipped ranges, locks, I/O that hangs. */
+/* Open volumes on the fake backend: growth, trimming, skipped ranges, locks, I/O that
+ * hangs. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -63,12 +64,15 @@ static void done(struct io *io, ssize_t result, const struct error *e)
 	pthread_cond_signal(&w->cond);
 }
 
-static void submit(struct volume_handle *h, struct waiting *w, enum io_op op, uint64_t off,
-		   void *data, size_t len)
+static void submit(struct volume_handle *h, struct waiting *w, enum io_op op,
+		   uint64_t off, void *data, size_t len)
 {
-	*w = (struct waiting){ .io = { .op = op, .off = off, .len = len, .iovcnt = 1, .done = done },
-			       .iov = { data, len }, .lock = PTHREAD_MUTEX_INITIALIZER,
-			       .cond = PTHREAD_COND_INITIALIZER };
+	*w = (struct waiting){
+		.io = { .op = op, .off = off, .len = len, .iovcnt = 1, .done = done },
+		.iov = { data, len },
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.cond = PTHREAD_COND_INITIALIZER
+	};
 	w->io.iov = &w->iov;
 	volume_submit(h, &w->io);
 }
@@ -101,7 +105,8 @@ static ssize_t put(struct volume_handle *h, uint64_t off, const void *data, size
 	return n <= 0 ? n : transfer(h, IO_WRITE, off, (void *)data, n);
 }
 
-static struct volume_handle *open_as(struct pool *p, const char *v, int flags, bool created)
+static struct volume_handle *open_as(struct pool *p, const char *v, int flags,
+				     bool created)
 {
 	struct volume_handle *h = NULL;
 	int r = volume_open(p, v, NULL, flags, created, getpid(), &h, &call, &err);
@@ -127,7 +132,8 @@ static bool is_unsized(struct pool *p, const char *v)
 	return a.unsized;
 }
 
-static void assert_bytes(struct pool *p, const char *v, uint64_t off, size_t len, int byte)
+static void assert_bytes(struct pool *p, const char *v, uint64_t off, size_t len,
+			 int byte)
 {
 	struct volume_handle *h = open_as(p, v, O_RDONLY, false);
 	unsigned char *data = malloc(len);
@@ -137,7 +143,8 @@ static void assert_bytes(struct pool *p, const char *v, uint64_t off, size_t len
 	while (same < len && data[same] == byte)
 		same++;
 	if (same < len)
-		fail_msg("byte %zu is %02x, not %02x", (size_t)off + same, data[same], byte);
+		fail_msg("byte %zu is %02x, not %02x", (size_t)off + same, data[same],
+			 byte);
 	free(data);
 	volume_close(h, &call);
 }
@@ -159,7 +166,8 @@ static void an_upload_grows_and_is_trimmed(void **state)
 
 	memset(block, 'x', sizeof(block));
 	h = open_as(provisioned, "v", O_WRONLY | O_TRUNC, false);
-	assert_int_equal(volume_flush(h, getpid(), &call, &err), 0); /* bash's, before it writes */
+	assert_int_equal(volume_flush(h, getpid(), &call, &err),
+			 0); /* bash's, before it writes */
 	for (uint64_t off = 0; off < 36 * MiB; off += 4 * MiB) {
 		assert_int_equal(put(h, off, block, sizeof(block)), sizeof(block));
 		assert_int_equal(volume_size(h), off + 4 * MiB);
@@ -196,6 +204,27 @@ static void release_trims_what_no_close_did(void **state)
 	volume_close(h, &call);
 }
 
+/* dd conv=notrunc,sparse to what was touched: never written, so what it skips is nothing
+ * yet. */
+static void what_was_only_touched_holds_nothing(void **state)
+{
+	struct volume_handle *a, *b;
+
+	stub_pool_control(provisioned, "dirty", "");
+	assert_int_equal(volume_create(provisioned, "v", &call, &err), 0);
+	a = open_as(provisioned, "v", O_WRONLY, false);
+	b = open_as(provisioned, "v", O_WRONLY, false);
+	assert_int_equal(put(a, 3 * MiB, "a", 1), 1);
+	assert_int_equal(put(b, 6 * MiB, "b", 1), 1);
+	assert_int_equal(volume_flush(a, getpid(), &call, &err), 0);
+	assert_int_equal(size_of(provisioned, "v"), 8 * MiB);
+	volume_close(a, &call);
+	volume_close(b, &call);
+	assert_bytes(provisioned, "v", 0, 3 * MiB, 0);
+	assert_bytes(provisioned, "v", 3 * MiB + 1, 3 * MiB - 1, 0);
+	assert_bytes(provisioned, "v", 6 * MiB, 1, 'b');
+}
+
 static void growth_makes_do_with_what_there_is(void **state)
 {
 	struct volume_handle *h;
@@ -220,7 +249,9 @@ static void any_truncate_sizes(void **state)
 		assert_int_equal(volume_create(provisioned, v, &call, &err), 0);
 		h = open_as(provisioned, v, O_WRONLY, true);
 		if (by_path)
-			assert_int_equal(volume_truncate(provisioned, v, 16 * MiB, &call, &err), 0);
+			assert_int_equal(
+				volume_truncate(provisioned, v, 16 * MiB, &call, &err),
+				0);
 		else
 			assert_int_equal(volume_ftruncate(h, 16 * MiB, &call, &err), 0);
 		assert_false(is_unsized(provisioned, v));
@@ -230,7 +261,8 @@ static void any_truncate_sizes(void **state)
 		assert_int_equal(size_of(provisioned, v), 16 * MiB);
 	}
 	assert_int_equal(volume_create(provisioned, "c", &call, &err), 0);
-	assert_int_equal(volume_store(provisioned, "c", "capacity", "4M", &call, &err), 0);
+	assert_int_equal(volume_store(provisioned, "c", "capacity", "4M", &call, &err),
+			 0);
 	assert_false(is_unsized(provisioned, "c"));
 }
 
@@ -304,12 +336,15 @@ static void skipped_ranges_read_as_zeros(void **state)
 			struct volume_handle *h;
 
 			if (slow[i])
-				stub_pool_control(provisioned, slow[i], "errno=EOPNOTSUPP");
+				stub_pool_control(provisioned, slow[i],
+						  "errno=EOPNOTSUPP");
 			assert_int_equal(volume_create(provisioned, v, &call, &err), 0);
 			if (!created)
-				assert_int_equal(volume_truncate(provisioned, v, 12 * MiB, &call,
-								 &err), 0);
-			h = open_as(provisioned, v, O_WRONLY | (created ? 0 : O_TRUNC), created);
+				assert_int_equal(volume_truncate(provisioned, v, 12 * MiB,
+								 &call, &err),
+						 0);
+			h = open_as(provisioned, v, O_WRONLY | (created ? 0 : O_TRUNC),
+				    created);
 			assert_int_equal(put(h, 300, "a", 1), 1);
 			assert_int_equal(put(h, 3 * MiB + 7, "b", 1), 1);
 			assert_int_equal(volume_ftruncate(h, 10 * MiB, &call, &err), 0);
@@ -329,13 +364,17 @@ static void skipped_ranges_read_as_zeros(void **state)
 /* -- random writers, out of order, against a plain buffer -- */
 
 #define WRITERS 8
-#define WRITES  60
-#define SPAN    (12 * MiB)
+#define WRITES	60
+#define SPAN	(12 * MiB)
 
 struct writes {
 	struct volume_handle *h;
 	unsigned seed;
-	struct { uint64_t off; size_t len; char byte; } w[WRITERS * WRITES];
+	struct {
+		uint64_t off;
+		size_t len;
+		char byte;
+	} w[WRITERS * WRITES];
 	atomic_size_t next;
 };
 
@@ -347,7 +386,8 @@ static void *write_some(void *arg)
 
 	while ((i = all->next++) < WRITERS * WRITES) {
 		memset(data, all->w[i].byte, all->w[i].len);
-		if (put(all->h, all->w[i].off, data, all->w[i].len) != (ssize_t)all->w[i].len)
+		if (put(all->h, all->w[i].off, data, all->w[i].len) !=
+		    (ssize_t)all->w[i].len)
 			abort();
 	}
 	free(data);
@@ -362,10 +402,11 @@ static void plan_writes(struct writes *all, unsigned char *model, uint64_t *high
 
 	*high = 0;
 	for (size_t i = 0; i < n; i++) {
-		uint64_t from = rand_r(&all->seed) % (slot / 2);
+		bool whole = rand_r(&all->seed) % 4; /* most begin where another ends */
+		uint64_t from = whole ? 0 : rand_r(&all->seed) % (slot / 2);
 
 		all->w[i].off = i * slot + from;
-		all->w[i].len = 1 + rand_r(&all->seed) % (slot - from);
+		all->w[i].len = whole ? slot : 1 + rand_r(&all->seed) % (slot - from);
 		all->w[i].byte = 'a' + i % 26;
 	}
 	for (size_t i = n; i > 1; i--) { /* near each other, as parallel writers are */
@@ -376,7 +417,7 @@ static void plan_writes(struct writes *all, unsigned char *model, uint64_t *high
 		all->w[j] = t;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (rand_r(&all->seed) % 4 == 0) /* leaves holes */
+		if (rand_r(&all->seed) % 8 == 0) /* leaves holes */
 			all->w[i].len = 1;
 		memset(model + all->w[i].off, all->w[i].byte, all->w[i].len);
 		*high = MAX(*high, all->w[i].off + all->w[i].len);
@@ -408,17 +449,21 @@ static void writers_may_come_in_any_order(void **state)
 		pthread_t threads[WRITERS];
 		uint64_t high;
 
+		/* slow, so that others come meanwhile */
+		stub_pool_control(provisioned, "punch", "delay=1");
 		if (round >= 2)
 			stub_pool_control(provisioned, "punch", "errno=EOPNOTSUPP");
 		if (round >= 4)
 			stub_pool_control(provisioned, "zero", "errno=EOPNOTSUPP");
 		assert_int_equal(volume_create(provisioned, v, &call, &err), 0);
 		if (!unsized)
-			assert_int_equal(volume_truncate(provisioned, v, SPAN, &call, &err), 0);
+			assert_int_equal(
+				volume_truncate(provisioned, v, SPAN, &call, &err), 0);
 		*all = (struct writes){ .seed = round + 1 };
 		memset(model, 0, SPAN);
 		plan_writes(all, model, &high);
-		all->h = open_as(provisioned, v, O_RDWR | (unsized ? 0 : O_TRUNC), unsized);
+		all->h = open_as(provisioned, v, O_RDWR | (unsized ? 0 : O_TRUNC),
+				 unsized);
 		for (int i = 0; i < WRITERS; i++)
 			pthread_create(&threads[i], NULL, write_some, all);
 		for (int i = 0; i < WRITERS; i++)
@@ -446,18 +491,22 @@ static void ranges_are_allocated_and_cleared(void **state)
 		h = open_as(p, "v", O_RDWR, false);
 		assert_int_equal(put(h, 0, block, sizeof(block)), sizeof(block));
 		assert_int_equal(volume_allocate(h, punch, MiB, MiB, &call, &err), 0);
-		assert_int_equal(volume_allocate(h, FALLOC_FL_ZERO_RANGE, 3 * MiB, 1, &call, &err),
+		assert_int_equal(
+			volume_allocate(h, FALLOC_FL_ZERO_RANGE, 3 * MiB, 1, &call, &err),
+			0);
+		assert_int_equal(volume_allocate(h, punch, 100 * MiB, MiB, &call, &err),
 				 0);
-		assert_int_equal(volume_allocate(h, punch, 100 * MiB, MiB, &call, &err), 0);
 		assert_int_equal(volume_allocate(h, 0, 0, 8 * MiB, &call, &err), 0);
 		assert_int_equal(volume_allocate(h, 0, 0, 0, &call, &err), -EINVAL);
-		assert_int_equal(volume_allocate(h, 0, 1, UINT64_MAX, &call, &err), -EFBIG);
+		assert_int_equal(volume_allocate(h, 0, 1, UINT64_MAX, &call, &err),
+				 -EFBIG);
 		assert_int_equal(size_of(p, "v"), 8 * MiB);
 		assert_int_equal(volume_allocate(h, 0, 8 * MiB, 4 * MiB, &call, &err), 0);
 		assert_int_equal(size_of(p, "v"), 12 * MiB);
 		assert_int_equal(volume_seek(h, MiB, SEEK_DATA, &call, &err), 2 * MiB);
 		assert_int_equal(volume_seek(h, 0, SEEK_HOLE, &call, &err), MiB);
-		assert_int_equal(volume_seek(h, 50 * MiB, SEEK_DATA, &call, &err), -ENXIO);
+		assert_int_equal(volume_seek(h, 50 * MiB, SEEK_DATA, &call, &err),
+				 -ENXIO);
 		volume_close(h, &call);
 		assert_bytes(p, "v", MiB, MiB, 0);
 		assert_bytes(p, "v", 2 * MiB, MiB, 'o');
@@ -494,7 +543,8 @@ static void copies_stay_inside_a_pool(void **state)
 
 static void locks_belong_to_owners(void **state)
 {
-	struct flock all = { .l_type = F_WRLCK }, part = { .l_type = F_RDLCK, .l_len = 10 };
+	struct flock all = { .l_type = F_WRLCK },
+		     part = { .l_type = F_RDLCK, .l_len = 10 };
 	struct volume_handle *a, *b;
 
 	assert_int_equal(volume_create(files, "v", &call, &err), 0);
@@ -585,8 +635,9 @@ static void failures_keep_the_data(void **state)
 	volume_close(h, &call);
 	assert_int_equal(size_of(provisioned, "v"), 8 * MiB);
 	stub_pool_control(provisioned, "vol_open", "errno=EACCES");
-	assert_int_equal(volume_open(provisioned, "v", NULL, O_RDONLY, false, 0, &h, &call, &err),
-			 -EACCES);
+	assert_int_equal(
+		volume_open(provisioned, "v", NULL, O_RDONLY, false, 0, &h, &call, &err),
+		-EACCES);
 	assert_int_equal(volumes_open_count(pool_volumes(provisioned)), 0);
 }
 
@@ -596,6 +647,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_upload_grows_and_is_trimmed),
 		TEST(release_trims_what_no_close_did),
+		TEST(what_was_only_touched_holds_nothing),
 		TEST(growth_makes_do_with_what_there_is),
 		TEST(any_truncate_sizes),
 		TEST(truncating_a_descriptor),
