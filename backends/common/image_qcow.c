@@ -86,8 +86,7 @@ static int qcow2_extension(struct image_reader *r, uint32_t type, uint64_t at,
 	}
 }
 
-/* They lie between the header and the name of the backing file, or the end of the first
- * cluster. */
+/* They lie between the header and the backing file's name, or the first cluster's end. */
 static int qcow2_extensions(struct image_reader *r, uint64_t at, uint64_t end,
 			    struct image_info *out, struct error *err)
 {

@@ -1,6 +1,6 @@
 /*
- * Image headers: whatever the bytes are, a probe ends with a known format and a size below 2^63, the
- * same for a file as for memory.
+ * Image headers: whatever the bytes are, a probe ends with a known format and a size
+ * below 2^63, the same for a file as for memory.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -34,14 +34,16 @@ static void probe(const uint8_t *data, size_t len, uint64_t size)
 }
 
 /*
- * Puts the bytes where formats look, so that a short input reaches them all: the head, the ISO
- * descriptor, vhdx' region table and metadata, the footer.
+ * Puts the bytes where formats look, so that a short input reaches them all: the head,
+ * the ISO descriptor, vhdx' region table and metadata, the footer.
  */
 static void probe_spread(const uint8_t *data, size_t size)
 {
 	static const struct {
 		size_t at, len;
-	} places[] = { { 0, 4096 }, { 32768, 16 }, { 192 << 10, 256 }, { 256 << 10, 256 } };
+	} places[] = {
+		{ 0, 4096 }, { 32768, 16 }, { 192 << 10, 256 }, { 256 << 10, 256 }
+	};
 	size_t whole = 384 << 10;
 	AUTO_FREE uint8_t *bytes = calloc(1, whole);
 

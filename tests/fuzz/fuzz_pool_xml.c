@@ -1,4 +1,5 @@
-/* Pool descriptions: what is taken is printed, and the print taken again gives the same print. */
+/* Pool descriptions: what is taken is printed, and the print taken again gives the same
+ * print. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -47,7 +48,8 @@ static void check_source(const char *text, size_t size)
 
 	HOLDS(ret == 0 || (ret == -err.code && err.text[0]));
 	for (size_t i = 0; ret == 0 && pool_type_at(i); i++)
-		HOLDS(sources_xml_print(pool_type_at(i)->name, &source, 1, &out, &err) == 0);
+		HOLDS(sources_xml_print(pool_type_at(i)->name, &source, 1, &out, &err) ==
+		      0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

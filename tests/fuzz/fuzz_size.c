@@ -1,4 +1,5 @@
-/* Sizes with units: what is taken fits 63 bits, and is taken again as a number of bytes. */
+/* Sizes with units: what is taken fits 63 bits, and is taken again as a number of bytes.
+ */
 #include <errno.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* Volume descriptions, for each type of pool: what is taken is printed, and the print taken again
- * gives the same print. */
+/* Volume descriptions, for each type of pool: what is taken is printed, and the print
+ * taken again gives the same print. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -9,7 +9,8 @@
 
 static void check_print(const struct volume_spec *spec, const struct pool_type *type)
 {
-	AUTO_VOLUME_SPEC struct volume_spec again = VOLUME_SPEC_INIT, copy = VOLUME_SPEC_INIT;
+	AUTO_VOLUME_SPEC struct volume_spec again = VOLUME_SPEC_INIT,
+					    copy = VOLUME_SPEC_INIT;
 	AUTO_BUF struct buf first = { 0 }, second = { 0 }, third = { 0 };
 	struct error err = { 0 };
 

@@ -1,6 +1,7 @@
 /*
- * Documents in pieces: the first byte says how long they are. What is complete in one piece is complete
- * in several. (Not the other way: a comment begun behind the root cannot undo what was committed.)
+ * Documents in pieces: the first byte says how long they are. What is complete in one
+ * piece is complete in several. (Not the other way: a comment begun behind the root
+ * cannot undo what was committed.)
  */
 #include "backends/model/xml.h"
 #include "backends/support/cleanup.h"
@@ -16,7 +17,8 @@ static enum xml_state feed(const uint8_t *data, size_t size, size_t piece)
 
 	HOLDS(f);
 	for (size_t at = 0; at < size && state != XML_REFUSED; at += piece)
-		state = xml_feed_add(f, data + at, piece < size - at ? piece : size - at, &err);
+		state = xml_feed_add(f, data + at, piece < size - at ? piece : size - at,
+				     &err);
 	HOLDS(state != XML_REFUSED || (err.code && err.text[0]));
 	HOLDS(state == XML_COMPLETE || size == 0 || xml_feed_why(f, &err) < 0);
 	HOLDS(state != XML_COMPLETE || xml_feed_text(f)->len == size);

@@ -269,7 +269,7 @@ static const struct {
 	  { FIELD(0, "QFI\xfb\0\0\0\2"), FIELD(20, "\xff\xff\xff\xff") } },
 	{ "qcow2 name", 4096, "qcow2", 4096, NULL, "is too long",
 	  { FIELD(0, "QFI\xfb\0\0\0\2\0\0\0\0\0\0\1\0\0\0\4\0\0\0\0\x10") } },
-	{ "qcow2 name outside", 300, "qcow2", 300, NULL, "the file has only 300",
+	{ "qcow2 name outside", 300, "qcow2", 300, NULL, "the file ends at 300",
 	  { FIELD(0, "QFI\xfb\0\0\0\2\0\0\0\0\0\0\1\0\0\0\3\0\0\0\0\x10") } },
 	{ "qcow2 extension", 4096, "qcow2", 4096, NULL, "header extension",
 	  { FIELD(0, "QFI\xfb\0\0\0\2"), FIELD(20, "\0\0\0\x10"),
