@@ -20,7 +20,7 @@
 #define KEPT_LINES      10000
 #define TRIM_LINES      11000
 #define MAX_SUBSCRIBERS 8
-#define LINE_SIZE       3072 /* two names of 255 bytes, each byte as \xHH, and the rest */
+#define LINE_SIZE       3328 /* three names of 255 bytes, each byte as \xHH, and the rest */
 
 static pthread_rwlock_t subscribers_lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct subscriber {
