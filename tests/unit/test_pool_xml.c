@@ -57,7 +57,24 @@ static void check_sample(const char *name, const struct buf *in, const struct bu
 static void samples_come_out_as_libvirt_prints_them(void **state)
 {
 	(void)state;
-	each_sample("pools", check_sample);
+	each_sample("pools/*.xml", 38, check_sample);
+	each_sample("liberal/*.xml", 2, check_sample);
+}
+
+static void check_bad(const char *name, const struct buf *in, const struct buf *expected)
+{
+	AUTO_POOL_SPEC struct pool_spec spec;
+	struct error err = { 0 };
+
+	assert_null(expected);
+	if (parse(buf_text(in), NULL, &spec, &err) != -EINVAL || memcmp(err.text, "line ", 5))
+		fail_msg("%s: %s", name, err.text);
+}
+
+static void bad_samples_are_refused(void **state)
+{
+	(void)state;
+	each_sample("bad/pool-*.xml", 20, check_bad);
 }
 
 static void every_format_of_every_type_is_taken(void **state)
@@ -531,6 +548,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(samples_come_out_as_libvirt_prints_them),
+		cmocka_unit_test(bad_samples_are_refused),
 		cmocka_unit_test(every_format_of_every_type_is_taken),
 		cmocka_unit_test(names_and_what_follows_from_them),
 		cmocka_unit_test(refusals_name_line_element_and_reason),

@@ -57,7 +57,23 @@ static void check_sample(const char *name, const struct buf *in, const struct bu
 static void samples_come_out_as_libvirt_prints_them(void **state)
 {
 	(void)state;
-	each_sample("volumes", check_sample);
+	each_sample("volumes/*.xml", 30, check_sample);
+}
+
+static void check_bad(const char *name, const struct buf *in, const struct buf *expected)
+{
+	AUTO_VOLUME_SPEC struct volume_spec spec;
+	struct error err = { 0 };
+
+	assert_null(expected);
+	if (parse(buf_text(in), "dir", "v", &spec, &err) != -EINVAL || memcmp(err.text, "line ", 5))
+		fail_msg("%s: %s", name, err.text);
+}
+
+static void bad_samples_are_refused(void **state)
+{
+	(void)state;
+	each_sample("bad/volume-*.xml", 12, check_bad);
 }
 
 static void every_format_of_every_type_is_taken(void **state)
@@ -320,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(samples_come_out_as_libvirt_prints_them),
+		cmocka_unit_test(bad_samples_are_refused),
 		cmocka_unit_test(every_format_of_every_type_is_taken),
 		cmocka_unit_test(capacities_are_read_with_their_units),
 		cmocka_unit_test(refusals_name_line_element_and_reason),
