@@ -12,16 +12,13 @@
 #include "backends/common/file_stage.h"
 #include "backends/common/file_volumes.h"
 
-/* Nothing for others, unless a description says so. */
-#define DEFAULT_MODE_MASK 07770
-
 int file_set_owner(struct file_pool *fp, int fd, const struct volume_spec *spec,
 		   const struct call *call, struct error *err)
 {
 	const struct permissions *p = &spec->permissions;
 	uid_t uid = p->owner >= 0 ? p->owner : fp->owner >= 0 ? fp->owner : call->uid;
 	gid_t gid = p->group >= 0 ? p->group : fp->group >= 0 ? fp->group : call->gid;
-	mode_t mode = p->mode >= 0 ? (mode_t)p->mode : call->mode & DEFAULT_MODE_MASK;
+	mode_t mode = p->mode >= 0 ? (mode_t)p->mode : call->mode & 07777;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)

@@ -196,6 +196,8 @@ int file_pool_stat(void *pool, struct pool_stat *out, struct call *call, struct 
 	out->files = fs.f_files;
 	out->files_free = fs.f_ffree;
 	file_permissions(fp->dir, &st, &out->permissions);
+	/* the sticky bit decides who may delete from volumes/, too */
+	out->permissions.mode = st.st_mode & 07777;
 	return 0;
 }
 

@@ -96,7 +96,8 @@ void xml_write_permissions(struct xml_writer *w, const struct permissions *p)
 	if (p->mode < 0 && p->owner < 0 && p->group < 0 && !p->label)
 		return;
 	xml_begin(w, "permissions", NULL);
-	snprintf(mode, sizeof(mode), "0%o", p->mode);
+	/* libvirt has permission bits only */
+	snprintf(mode, sizeof(mode), "0%o", p->mode & 0777);
 	xml_text(w, "mode", p->mode < 0 ? NULL : mode);
 	if (p->owner >= 0)
 		xml_number(w, "owner", NULL, p->owner);

@@ -59,7 +59,7 @@ static inline int dir_pool_setup(void **state)
 	strcpy(p->path, "/tmp/storagefs-test-XXXXXX");
 	assert_non_null(mkdtemp(p->path));
 	p->host = (struct host){ p, dir_pool_secret, dir_pool_changed, dir_pool_lost };
-	p->call = (struct call){ .uid = geteuid(), .gid = getegid(), .mode = 0644 };
+	p->call = (struct call){ .uid = geteuid(), .gid = getegid(), .mode = 0640 };
 	p->spec = spec;
 	p->spec.target = p->path;
 	assert_int_equal(BE->start(&p->spec, &p->host, &p->call, &p->pool, &p->err), 0);

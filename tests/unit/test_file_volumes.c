@@ -2,10 +2,14 @@
 #include "tests/unit/dir_pool.h"
 
 #include <pthread.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -64,7 +68,7 @@ static void any_legal_name_is_a_volume(void **state)
 		assert_ok(p, BE->vol_stat(p->pool, legal[i], &st, &p->call, &p->err));
 		assert_int_equal(st.size, 0);
 		assert_true(st.ident != 0 && st.has_owner && st.has_times);
-		assert_int_equal(st.mode, 0640); /* nothing for others */
+		assert_int_equal(st.mode, 0640);
 		assert_ok(p, BE->vol_rename(p->pool, legal[i], "moved", 0, &p->call, &p->err));
 		assert_false(is_listed(p, legal[i]));
 		assert_ok(p, BE->vol_delete(p->pool, "moved", &p->call, &p->err));
@@ -410,6 +414,10 @@ static void sizes_are_statvfs_as_libvirt_counts(void **state)
 	assert_int_equal(s.capacity, fs.f_frsize * fs.f_blocks);
 	assert_int_equal(s.capacity, s.allocation + s.available);
 	assert_int_equal(s.permissions.mode, 0700);
+	permissions_clear(&s.permissions);
+	fchmod(p->fd, 01777);
+	assert_ok(p, BE->pool_stat(p->pool, &s, &p->call, &p->err));
+	assert_int_equal(s.permissions.mode, 01777);
 	assert_int_equal(s.permissions.owner, geteuid());
 	permissions_clear(&s.permissions);
 	assert_true(BE->local(p->pool));
@@ -479,6 +487,85 @@ static void a_full_filesystem_leaves_nothing(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* No openat2, no flags of renameat2, no O_TMPFILE: an old kernel, a container, NFS. */
+static bool forget_calls(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* In a child; 0: all went well. */
+static int use_old_kernel(struct dir_pool *p)
+{
+	struct volume_spec spec = VOLUME_SPEC_INIT;
+	struct names names = { 0 };
+	struct vol_stat st;
+
+	if (!forget_calls())
+		return 77;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (BE->vol_stat(p->pool, others[i], &st, &p->call, &p->err) != -ENOENT)
+			return 100 + i;
+	if (BE->vol_stat(p->pool, "link", &st, &p->call, &p->err) < 0 || st.size != 4 ||
+	    BE->vol_stat(p->pool, "whole", &st, &p->call, &p->err) < 0)
+		return 1;
+	spec.has_capacity = true;
+	spec.capacity = 1 << 20;
+	if (BE->vol_create(p->pool, "new", &spec, &p->call, &p->err) < 0)
+		return 2;
+	if (BE->vol_create(p->pool, "new", &spec, &p->call, &p->err) != -EEXIST)
+		return 3;
+	if (BE->vol_rename(p->pool, "new", "newer", 0, &p->call, &p->err) < 0)
+		return 4;
+	if (BE->vol_rename(p->pool, "newer", "v", RENAME_VOL_NOREPLACE, &p->call, &p->err) !=
+	    -EEXIST)
+		return 5;
+	if (BE->vol_rename(p->pool, "newer", "v", RENAME_VOL_EXCHANGE, &p->call, &p->err) !=
+	    -EOPNOTSUPP)
+		return 6;
+	if (BE->vol_rename(p->pool, "newer", "v", 0, &p->call, &p->err) < 0)
+		return 7;
+	if (BE->list(p->pool, note_name, &names, &p->call, &p->err) < 0 || names.n != 3)
+		return 8;
+	return 0;
+}
+
+static void an_old_kernel_does(void **state)
+{
+	struct dir_pool *p = *state;
+	char whole[128];
+	int status;
+	pid_t child;
+
+	make_others(p);
+	put_file(p, "v", "data");
+	symlinkat("v", p->fd, "link");
+	snprintf(whole, sizeof(whole), "%s/link", p->path);
+	symlinkat(whole, p->fd, "whole");
+	child = fork();
+	if (!child)
+		_exit(use_old_kernel(p));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, dir_pool_setup, dir_pool_teardown)
 
 int main(void)
@@ -497,6 +584,7 @@ int main(void)
 		TEST(a_listing_stops_when_told),
 		TEST(copies_stay_inside),
 		TEST(sizes_are_statvfs_as_libvirt_counts),
+		TEST(an_old_kernel_does),
 		TEST(a_full_filesystem_leaves_nothing),
 	};
 
