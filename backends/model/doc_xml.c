@@ -1,4 +1,5 @@
-/* Reading values out of a parsed document. An element is libxml2's node under our own name. */
+/* Reading values out of a parsed document. An element is libxml2's node under our own
+ * name. */
 #include "backends/model/doc_xml.h"
 
 #include <errno.h>
@@ -39,8 +40,8 @@ int xml_document_parse(const char *text, size_t len, const char *root,
 	if (!top)
 		return no_memory(err);
 	if (strcmp(xml_name(top), root))
-		return xml_refuse(top, err, "expecting root element of '%s', not '%s'", root,
-				  xml_name(top));
+		return xml_refuse(top, err, "expecting root element of '%s', not '%s'",
+				  root, xml_name(top));
 	*out = take(d);
 	return 0;
 }
@@ -66,7 +67,8 @@ static bool is_element(const xmlNode *n, const char *uri, const char *name, size
 {
 	if (n->type != XML_ELEMENT_NODE)
 		return false;
-	if (uri ? !n->ns || !n->ns->href || strcmp((const char *)n->ns->href, uri) : !!n->ns)
+	if (uri ? !n->ns || !n->ns->href || strcmp((const char *)n->ns->href, uri)
+		: !!n->ns)
 		return false;
 	return !strncmp((const char *)n->name, name, len) && !n->name[len];
 }
@@ -146,7 +148,8 @@ const struct xml_element *xml_sibling(const struct xml_element *e)
 /* -- values -- */
 
 /* The text below a node; nearly always it is one piece. */
-static int text_below(const xmlNode *n, const xmlNode *children, char **out, struct error *err)
+static int text_below(const xmlNode *n, const xmlNode *children, char **out,
+		      struct error *err)
 {
 	if (!children)
 		*out = strdup("");
@@ -161,7 +164,8 @@ static int text_below(const xmlNode *n, const xmlNode *children, char **out, str
 	return *out ? 0 : no_memory(err);
 }
 
-int xml_attribute(const struct xml_element *e, const char *name, char **out, struct error *err)
+int xml_attribute(const struct xml_element *e, const char *name, char **out,
+		  struct error *err)
 {
 	for (const xmlAttr *a = node_of(e)->properties; a; a = a->next)
 		if (!a->ns && !strcmp((const char *)a->name, name))
@@ -171,8 +175,8 @@ int xml_attribute(const struct xml_element *e, const char *name, char **out, str
 }
 
 /* The first element of the path that has the attribute. */
-static int attribute_of_path(const xmlNode *from, const char *path, const char *name, char **out,
-			     struct error *err)
+static int attribute_of_path(const xmlNode *from, const char *path, const char *name,
+			     char **out, struct error *err)
 {
 	size_t len = strcspn(path, "/");
 	int r = 0;
@@ -185,7 +189,8 @@ static int attribute_of_path(const xmlNode *from, const char *path, const char *
 	return r;
 }
 
-int xml_string(const struct xml_element *from, const char *path, char **out, struct error *err)
+int xml_string(const struct xml_element *from, const char *path, char **out,
+	       struct error *err)
 {
 	const char *at = strchr(path, '@');
 	const xmlNode *n;
@@ -203,8 +208,8 @@ int xml_string(const struct xml_element *from, const char *path, char **out, str
 	return r;
 }
 
-int xml_strings(const struct xml_element *from, const struct xml_string_row *rows, size_t n,
-		void *base, struct error *err)
+int xml_strings(const struct xml_element *from, const struct xml_string_row *rows,
+		size_t n, void *base, struct error *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		char **out = (char **)((char *)base + rows[i].at);
@@ -229,9 +234,10 @@ int xml_choice(const struct xml_element *e, const char *name, enum choice *out,
 	else if (!strcmp(value, "no"))
 		*out = CHOICE_NO;
 	else
-		return xml_refuse(e, err,
-				  "invalid value for attribute '%s': '%s' is neither yes nor no",
-				  name, value);
+		return xml_refuse(
+			e, err,
+			"invalid value for attribute '%s': '%s' is neither yes nor no",
+			name, value);
 	return 0;
 }
 
@@ -249,9 +255,11 @@ int xml_integer(const struct xml_element *e, const char *name, int base, long lo
 	long long number = strtoll(value, &end, base);
 
 	if (errno || end == value || *end || number < min || number > max)
-		return xml_refuse(e, err,
-				  "invalid value for attribute '%s': '%s' is not an integer from "
-				  "%lld to %lld", name, value, min, max);
+		return xml_refuse(
+			e, err,
+			"invalid value for attribute '%s': '%s' is not an integer from "
+			"%lld to %lld",
+			name, value, min, max);
 	*out = number;
 	return 0;
 }

@@ -1,7 +1,8 @@
 /*
- * Reading values out of an XML document, by libvirt's rules: what a path names is XPath's string() of
- * it (the first one wins, text is verbatim), and an empty one counts as missing. Elements are
- * looked up without a namespace, unless one is given. For the *xml.c files of the model.
+ * Reading values out of an XML document, by libvirt's rules: what a path names is XPath's
+ * string() of it (the first one wins, text is verbatim), and an empty one counts as
+ * missing. Elements are looked up without a namespace, unless one is given. For the
+ * *xml.c files of the model.
  */
 #pragma once
 
@@ -20,8 +21,8 @@ struct xml_document;
 struct xml_element; /* lives as long as its document */
 
 /*
- * Parses a whole document under the limits of xml.h, and checks the name of its root element.
- * -EINVAL, -EFBIG, -ENOMEM; the sentence names line and element.
+ * Parses a whole document under the limits of xml.h, and checks the name of its root
+ * element. -EINVAL, -EFBIG, -ENOMEM; the sentence names line and element.
  */
 int xml_document_parse(const char *text, size_t len, const char *root,
 		       struct xml_document **out, struct error *err);
@@ -45,26 +46,29 @@ const struct xml_element *xml_child(const struct xml_element *from);
 const struct xml_element *xml_sibling(const struct xml_element *e);
 
 /*
- * The string of a path that may end in an attribute: "source/name", "source/format/@type". *out is the
- * caller's to free, NULL when missing or empty. Returns 0 or -ENOMEM.
+ * The string of a path that may end in an attribute: "source/name",
+ * "source/format/@type". *out is the caller's to free, NULL when missing or empty.
+ * Returns 0 or -ENOMEM.
  */
-int xml_string(const struct xml_element *from, const char *path, char **out, struct error *err);
+int xml_string(const struct xml_element *from, const char *path, char **out,
+	       struct error *err);
 
 /* Several of them into members of a struct, which are NULL before. */
 struct xml_string_row {
 	const char *path;
 	size_t at; /* offset of a char * in base */
 };
-int xml_strings(const struct xml_element *from, const struct xml_string_row *rows, size_t n,
-		void *base, struct error *err);
+int xml_strings(const struct xml_element *from, const struct xml_string_row *rows,
+		size_t n, void *base, struct error *err);
 
 /* An attribute as it is: "" is a value, NULL missing. Returns 0 or -ENOMEM. */
-int xml_attribute(const struct xml_element *e, const char *name, char **out, struct error *err);
+int xml_attribute(const struct xml_element *e, const char *name, char **out,
+		  struct error *err);
 /* A yes/no attribute; left as it is where missing. -EINVAL. */
 int xml_choice(const struct xml_element *e, const char *name, enum choice *out,
 	       struct error *err);
-/* An attribute that is a number, base 10 or, with 0, C's (0x1f); left as it is where missing. -EINVAL
- * for what is outside min and max, too. */
+/* An attribute that is a number, base 10 or, with 0, C's (0x1f); left as it is where
+ * missing. -EINVAL for what is outside min and max, too. */
 int xml_integer(const struct xml_element *e, const char *name, int base, long long min,
 		long long max, long long *out, struct error *err);
 

@@ -26,8 +26,10 @@ static int read_secrets(const struct xml_element *from, struct volume_encryption
 		if (r < 0)
 			return r;
 		if (!s->type || strcmp(s->type, "passphrase"))
-			return xml_refuse(e, err, "unknown volume encryption secret type '%s': "
-						  "'passphrase' is known", s->type ? s->type : "");
+			return xml_refuse(e, err,
+					  "unknown volume encryption secret type '%s': "
+					  "'passphrase' is known",
+					  s->type ? s->type : "");
 	}
 	return 0;
 }
@@ -80,8 +82,9 @@ static int read_luks(const struct xml_element *from, struct volume_encryption *o
 int encryption_xml_read(const struct xml_element *e, struct volume_encryption *out,
 			struct error *err)
 {
-	static const char *const formats[] = { "default", "qcow", "luks", "luks2", "luks-any",
-					       NULL };
+	static const char *const formats[] = {
+		"default", "qcow", "luks", "luks2", "luks-any", NULL,
+	};
 	static const char *const engines[] = { "qemu", "librbd", NULL };
 	int r;
 
@@ -93,9 +96,11 @@ int encryption_xml_read(const struct xml_element *e, struct volume_encryption *o
 	if (!out->format)
 		return xml_refuse(e, err, "missing volume encryption format");
 	if (!format_listed(formats, out->format))
-		return xml_refuse(e, err, "unknown volume encryption format type %s", out->format);
+		return xml_refuse(e, err, "unknown volume encryption format type %s",
+				  out->format);
 	if (out->engine && !format_listed(engines, out->engine))
-		return xml_refuse(e, err, "unknown volume encryption engine %s", out->engine);
+		return xml_refuse(e, err, "unknown volume encryption engine %s",
+				  out->engine);
 	r = read_secrets(e, out, err);
 	if (r < 0 || strncmp(out->format, "luks", 4))
 		return r;

@@ -30,7 +30,8 @@ static void write_device(struct xml_writer *w, const struct pool_device *d)
 	const char *separator = choice_text(d->part_separator);
 
 	if (!d->n_free) {
-		xml_empty(w, "device", "path", d->path, "part_separator", separator, NULL);
+		xml_empty(w, "device", "path", d->path, "part_separator", separator,
+			  NULL);
 		return;
 	}
 	xml_begin(w, "device", "path", d->path, "part_separator", separator, NULL);
@@ -56,8 +57,8 @@ static void write_address(struct xml_writer *w, const struct pool_adapter *a)
 
 	xml_begin(w, "adapter", "type", "scsi_host", NULL);
 	xml_begin(w, "parentaddr", "unique_id", unique_id, NULL);
-	xml_empty(w, "address", "domain", domain, "bus", bus, "slot", slot, "function", function,
-		  NULL);
+	xml_empty(w, "address", "domain", domain, "bus", bus, "slot", slot, "function",
+		  function, NULL);
 	xml_end(w, "parentaddr");
 	xml_end(w, "adapter");
 }
@@ -65,10 +66,11 @@ static void write_address(struct xml_writer *w, const struct pool_adapter *a)
 static void write_adapter(struct xml_writer *w, const struct pool_adapter *a)
 {
 	if (a->type == ADAPTER_FC_HOST)
-		xml_empty(w, "adapter", "type", "fc_host", "parent", a->parent, "parent_wwnn",
-			  a->parent_wwnn, "parent_wwpn", a->parent_wwpn, "parent_fabric_wwn",
-			  a->parent_fabric_wwn, "managed", choice_text(a->managed), "wwnn",
-			  a->wwnn, "wwpn", a->wwpn, NULL);
+		xml_empty(w, "adapter", "type", "fc_host", "parent", a->parent,
+			  "parent_wwnn", a->parent_wwnn, "parent_wwpn", a->parent_wwpn,
+			  "parent_fabric_wwn", a->parent_fabric_wwn, "managed",
+			  choice_text(a->managed), "wwnn", a->wwnn, "wwpn", a->wwpn,
+			  NULL);
 	else if (a->has_parentaddr)
 		write_address(w, a);
 	else if (a->type == ADAPTER_SCSI_HOST)
@@ -118,7 +120,8 @@ void source_xml_write(struct xml_writer *w, const struct pool_type *type,
 	if (type->prints & SOURCE_INITIATOR)
 		write_initiator(w, s->initiator);
 	if (type->prints & SOURCE_FORMAT)
-		write_named(w, "format", "type", s->format ? s->format : type->default_format);
+		write_named(w, "format", "type",
+			    s->format ? s->format : type->default_format);
 	write_auth(w, &s->auth);
 	write_named(w, "protocol", "ver", s->protocol_ver);
 	write_named(w, "vendor", "name", s->vendor);
@@ -135,7 +138,8 @@ static void write_target(struct xml_writer *w, const struct pool_spec *p,
 		return;
 	xml_begin(w, "target", NULL);
 	xml_text(w, "path", p->target);
-	if (found && (found->mode >= 0 || found->owner >= 0 || found->group >= 0 || found->label))
+	if (found &&
+	    (found->mode >= 0 || found->owner >= 0 || found->group >= 0 || found->label))
 		xml_write_permissions(w, found);
 	else
 		xml_write_permissions(w, &p->permissions);
@@ -157,8 +161,8 @@ static void write_pool(struct xml_writer *w, const struct pool_spec *p,
 {
 	const struct xml_namespace *ns = p->n_options ? xml_namespace_of(type) : NULL;
 
-	xml_begin(w, "pool", "type", p->type, ns ? ns->attribute : "xmlns", ns ? ns->uri : NULL,
-		  NULL);
+	xml_begin(w, "pool", "type", p->type, ns ? ns->attribute : "xmlns",
+		  ns ? ns->uri : NULL, NULL);
 	xml_text(w, "name", p->name);
 	xml_text(w, "uuid", *p->uuid ? p->uuid : NULL);
 	xml_number(w, "capacity", "bytes", live ? live->capacity : 0);
@@ -181,14 +185,15 @@ static void write_pool(struct xml_writer *w, const struct pool_spec *p,
 	xml_end(w, "pool");
 }
 
-int pool_xml_print(const struct pool_spec *spec, const struct pool_stat *live, struct buf *out,
-		   struct error *err)
+int pool_xml_print(const struct pool_spec *spec, const struct pool_stat *live,
+		   struct buf *out, struct error *err)
 {
 	const struct pool_type *type = spec->type ? pool_type_find(spec->type) : NULL;
 	struct xml_writer w = XML_WRITER(out);
 
 	if (!type)
-		return error_set(err, EINVAL, "a pool without a known type has no description");
+		return error_set(err, EINVAL,
+				 "a pool without a known type has no description");
 	write_pool(&w, spec, type, live);
 	return xml_written(&w, "the pool", err);
 }

@@ -101,23 +101,26 @@ static const char *host_number(const char *name)
 
 static bool same_adapter(const struct pool_adapter *a, const struct pool_adapter *b)
 {
-	if (a->type != b->type || a->type == ADAPTER_NONE || a->has_parentaddr != b->has_parentaddr)
+	if (a->type != b->type || a->type == ADAPTER_NONE ||
+	    a->has_parentaddr != b->has_parentaddr)
 		return false;
 	if (a->type == ADAPTER_FC_HOST)
 		return same(a->wwnn, b->wwnn) && same(a->wwpn, b->wwpn);
 	if (a->has_parentaddr)
 		return a->unique_id == b->unique_id && a->domain == b->domain &&
-		       a->bus == b->bus && a->slot == b->slot && a->function == b->function;
+		       a->bus == b->bus && a->slot == b->slot &&
+		       a->function == b->function;
 	return same(host_number(a->name), host_number(b->name));
 }
 
 /* The same source of one type, but for devices. */
-static const char *same_source(const struct pool_spec *a, const struct pool_spec *b, char *words,
-			       size_t size)
+static const char *same_source(const struct pool_spec *a, const struct pool_spec *b,
+			       char *words, size_t size)
 {
 	const struct pool_source *s = &a->source, *t = &b->source;
 
-	if (of_type(a, "netfs") && same(first_host(s), first_host(t)) && same(s->dir, t->dir))
+	if (of_type(a, "netfs") && same(first_host(s), first_host(t)) &&
+	    same(s->dir, t->dir))
 		snprintf(words, size, "source '%s:%s'", first_host(s), s->dir);
 	else if (of_type(a, "iscsi") && shared_device(s, t) &&
 		 same_or_none(s->initiator, t->initiator))
@@ -139,8 +142,8 @@ static const char *same_source(const struct pool_spec *a, const struct pool_spec
 static const char *const exclusive_target[] = { "dir", "fs", "netfs", "logical", NULL };
 static const char *const exclusive_devices[] = { "fs", "logical", "disk", NULL };
 
-const char *pool_specs_conflict(const struct pool_spec *a, const struct pool_spec *b, char *words,
-				size_t size)
+const char *pool_specs_conflict(const struct pool_spec *a, const struct pool_spec *b,
+				char *words, size_t size)
 {
 	const char *device = NULL;
 
@@ -150,7 +153,8 @@ const char *pool_specs_conflict(const struct pool_spec *a, const struct pool_spe
 		snprintf(words, size, "device '%s'", device);
 		return words;
 	}
-	if (one_of(a, exclusive_target) && one_of(b, exclusive_target) && same(a->target, b->target)) {
+	if (one_of(a, exclusive_target) && one_of(b, exclusive_target) &&
+	    same(a->target, b->target)) {
 		snprintf(words, size, "target '%s'", a->target);
 		return words;
 	}

@@ -5,7 +5,7 @@
 
 #define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* libvirt's fourteen in its order, then those that only we know. */
+/* libvirt's in its order, then those that only we know. */
 #define FILE_FORMATS                                                                     \
 	LIST("raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd",   \
 	     "ploop", "cow", "qcow", "qcow2", "qed", "vmdk", "vhdx", "luks", "parallels")
@@ -23,11 +23,11 @@ static const struct pool_type types[] = {
 	{
 		.name = "fs",
 		.needs = SOURCE_DEVICE | SOURCE_TARGET,
-		.prints = SOURCE_DEVICE | SOURCE_FORMAT | SOURCE_TARGET | SOURCE_FS_OPTIONS |
-			  SOURCE_COW,
-		.formats = LIST("auto", "ext2", "ext3", "ext4", "ufs", "iso9660", "udf", "gfs",
-				"gfs2", "vfat", "hfs+", "xfs", "ocfs2", "vmfs", "btrfs", "f2fs",
-				"ntfs"),
+		.prints = SOURCE_DEVICE | SOURCE_FORMAT | SOURCE_TARGET |
+			  SOURCE_FS_OPTIONS | SOURCE_COW,
+		.formats = LIST("auto", "ext2", "ext3", "ext4", "ufs", "iso9660", "udf",
+				"gfs", "gfs2", "vfat", "hfs+", "xfs", "ocfs2", "vmfs",
+				"btrfs", "f2fs", "ntfs"),
 		.default_format = "auto",
 		.volume_formats = FILE_FORMATS,
 		.default_volume_format = "raw",
@@ -46,8 +46,8 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "logical",
-		.prints = SOURCE_DEVICE | SOURCE_NAME | SOURCE_NAME_DEFAULT | SOURCE_FORMAT |
-			  SOURCE_TARGET,
+		.prints = SOURCE_DEVICE | SOURCE_NAME | SOURCE_NAME_DEFAULT |
+			  SOURCE_FORMAT | SOURCE_TARGET,
 		.formats = LIST("unknown", "lvm2"),
 		.default_format = "lvm2",
 		.target_prefix = "/dev/",
@@ -57,8 +57,8 @@ static const struct pool_type types[] = {
 		.name = "disk",
 		.needs = SOURCE_DEVICE | SOURCE_TARGET,
 		.prints = SOURCE_DEVICE | SOURCE_FORMAT | SOURCE_TARGET,
-		.formats = LIST("unknown", "dos", "dvh", "gpt", "mac", "bsd", "pc98", "sun",
-				"lvm2"),
+		.formats = LIST("unknown", "dos", "dvh", "gpt", "mac", "bsd", "pc98",
+				"sun", "lvm2"),
 		.default_format = "unknown",
 		.volume_formats = LIST("none", "linux", "fat16", "fat32", "linux-swap",
 				       "linux-lvm", "linux-raid", "extended"),

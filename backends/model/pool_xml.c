@@ -28,14 +28,16 @@ static int read_type(const struct xml_element *root, const struct pool_type **ty
 	if (*type)
 		return 0;
 	if (format_listed(others, out->type))
-		return xml_refuse(root, err, "pools of type '%s' are not supported here", out->type);
-	return xml_refuse(root, err, "invalid value for attribute 'type': '%s' is no pool type",
+		return xml_refuse(root, err, "pools of type '%s' are not supported here",
+				  out->type);
+	return xml_refuse(root, err,
+			  "invalid value for attribute 'type': '%s' is no pool type",
 			  out->type);
 }
 
 /*
- * The name, and what follows from it. The document's own name counts before the default, so that a pool
- * made under another name still means the storage that its document means.
+ * The name, and what follows from it. The document's own name counts before the default,
+ * so that a pool made under another name still means the storage that its document means.
  */
 static int read_name(const struct xml_element *root, const struct pool_type *type,
 		     const char *default_name, struct pool_spec *out, struct error *err)
@@ -52,16 +54,19 @@ static int read_name(const struct xml_element *root, const struct pool_type *typ
 	if (!out->name && !(out->name = strdup(default_name)))
 		return no_memory(err);
 	if (strchr(out->name, '/'))
-		return xml_refuse(xml_first(root, "name"), err, "name %s cannot contain '/'",
-				  out->name);
+		return xml_refuse(xml_first(root, "name"), err,
+				  "name %s cannot contain '/'", out->name);
 	if (strchr(out->name, '\n'))
-		return xml_refuse(xml_first(root, "name"), err, "invalid char in name: \\n");
-	if (!s->name && (type->prints & SOURCE_NAME_DEFAULT) && !(s->name = strdup(out->name)))
+		return xml_refuse(xml_first(root, "name"), err,
+				  "invalid char in name: \\n");
+	if (!s->name && (type->prints & SOURCE_NAME_DEFAULT) &&
+	    !(s->name = strdup(out->name)))
 		return no_memory(err);
 	return 0;
 }
 
-static int read_uuid(const struct xml_element *root, struct pool_spec *out, struct error *err)
+static int read_uuid(const struct xml_element *root, struct pool_spec *out,
+		     struct error *err)
 {
 	AUTO_FREE char *text = NULL;
 	int r = xml_string(root, "uuid", &text, err);
@@ -69,7 +74,8 @@ static int read_uuid(const struct xml_element *root, struct pool_spec *out, stru
 	if (r < 0 || !text)
 		return r;
 	if (!uuid_canonical(text, out->uuid))
-		return xml_refuse(xml_first(root, "uuid"), err, "malformed uuid element '%s'", text);
+		return xml_refuse(xml_first(root, "uuid"), err,
+				  "malformed uuid element '%s'", text);
 	return 0;
 }
 
@@ -84,16 +90,19 @@ static int check_needs(const struct xml_element *root, const struct pool_type *t
 		{ SOURCE_HOST, s->n_hosts, "missing storage pool source host name" },
 		{ SOURCE_DIR, s->dir, "missing storage pool source path" },
 		{ SOURCE_NAME, s->name, "element 'name' is mandatory in the source" },
-		{ SOURCE_ADAPTER, s->adapter.type, "missing storage pool source adapter" },
-		{ SOURCE_DEVICE, s->n_devices, "missing storage pool source device name" },
+		{ SOURCE_ADAPTER, s->adapter.type,
+		  "missing storage pool source adapter" },
+		{ SOURCE_DEVICE, s->n_devices,
+		  "missing storage pool source device name" },
 		{ SOURCE_INITIATOR, s->initiator, "missing initiator IQN" },
 	};
 	const struct xml_element *source = xml_first(root, "source");
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if ((type->needs & rows[i].part) && !rows[i].given)
-			return xml_refuse(source ? source : root, err, "%s: a pool of type '%s' has "
-					  "to have it", rows[i].missing, type->name);
+			return xml_refuse(source ? source : root, err,
+					  "%s: a pool of type '%s' has to have it",
+					  rows[i].missing, type->name);
 	return 0;
 }
 
@@ -106,10 +115,13 @@ static int check_protocol(const struct xml_element *root, const struct pool_spec
 	if (strcmp(p->type, "netfs") || !p->source.protocol_ver)
 		return 0;
 	if (strcmp(format, "nfs") && strcmp(format, "auto"))
-		return xml_refuse(e, err, "storage pool protocol ver unsupported for pool type '%s'",
-				  format);
+		return xml_refuse(
+			e, err,
+			"storage pool protocol ver unsupported for pool type '%s'",
+			format);
 	if (strchr(p->source.protocol_ver, ','))
-		return xml_refuse(e, err, "storage pool protocol ver '%s' must not contain ','",
+		return xml_refuse(e, err,
+				  "storage pool protocol ver '%s' must not contain ','",
 				  p->source.protocol_ver);
 	return 0;
 }
@@ -127,7 +139,8 @@ static int read_cow(const struct xml_element *root, const struct pool_type *type
 	if (r < 0)
 		return r;
 	if (!(type->prints & SOURCE_COW))
-		return xml_refuse(e, err, "cow feature may only be used for 'fs' and 'dir' pools");
+		return xml_refuse(
+			e, err, "cow feature may only be used for 'fs' and 'dir' pools");
 	return 0;
 }
 
@@ -141,7 +154,8 @@ static int read_target(const struct xml_element *root, const struct pool_type *t
 	if (!(type->prints & SOURCE_TARGET))
 		return 0;
 	if (type->target_prefix) {
-		if (asprintf(&out->target, "%s%s", type->target_prefix, out->source.name) < 0) {
+		if (asprintf(&out->target, "%s%s", type->target_prefix,
+			     out->source.name) < 0) {
 			out->target = NULL;
 			return no_memory(err);
 		}
@@ -151,25 +165,29 @@ static int read_target(const struct xml_element *root, const struct pool_type *t
 	if (r < 0)
 		return r;
 	if (!out->target && (type->needs & SOURCE_TARGET))
-		return xml_refuse(e ? e : root, err, "missing storage pool target path: write "
+		return xml_refuse(e ? e : root, err,
+				  "missing storage pool target path: write "
 				  "<target><path>…</path></target>");
 	if (out->target && !type->target_prefix)
 		path_tidy(out->target);
-	return xml_read_permissions(xml_first(root, "target/permissions"), &out->permissions, err);
+	return xml_read_permissions(xml_first(root, "target/permissions"),
+				    &out->permissions, err);
 }
 
 static int read_refresh(const struct xml_element *root, struct pool_spec *out,
 			struct error *err)
 {
 	static const char *const known[] = { "default", "capacity", NULL };
-	int r = xml_string(root, "refresh/volume/@allocation", &out->refresh_allocation, err);
+	int r = xml_string(root, "refresh/volume/@allocation", &out->refresh_allocation,
+			   err);
 
 	if (r < 0 || !out->refresh_allocation)
 		return r;
 	if (!format_listed(known, out->refresh_allocation))
-		return xml_refuse(xml_first(root, "refresh/volume"), err,
-				  "unknown storage pool volume refresh allocation type %s",
-				  out->refresh_allocation);
+		return xml_refuse(
+			xml_first(root, "refresh/volume"), err,
+			"unknown storage pool volume refresh allocation type %s",
+			out->refresh_allocation);
 	return 0;
 }
 
@@ -191,7 +209,8 @@ static int read_option(const struct xml_element *e, bool has_value, struct pool_
 	if (r < 0)
 		return r;
 	if (!o->value || !*o->value)
-		return xml_refuse(e, err, "no rbd option value specified for name '%s'", o->name);
+		return xml_refuse(e, err, "no rbd option value specified for name '%s'",
+				  o->name);
 	return 0;
 }
 
@@ -232,7 +251,8 @@ static int read_pool(const struct xml_element *root, const char *default_name,
 	int r;
 
 	if ((r = read_type(root, &type, out, err)) < 0 ||
-	    (r = source_xml_read(xml_first(root, "source"), type, &out->source, err)) < 0 ||
+	    (r = source_xml_read(xml_first(root, "source"), type, &out->source,
+				 err)) < 0 ||
 	    (r = read_name(root, type, default_name, out, err)) < 0 ||
 	    (r = read_uuid(root, out, err)) < 0 ||
 	    (r = check_needs(root, type, &out->source, err)) < 0 ||

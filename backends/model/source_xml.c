@@ -46,7 +46,8 @@ void path_tidy(char *path)
 	*to = '\0';
 }
 
-static int read_hosts(const struct xml_element *from, struct pool_source *s, struct error *err)
+static int read_hosts(const struct xml_element *from, struct pool_source *s,
+		      struct error *err)
 {
 	const struct xml_element *e = xml_first(from, "host");
 
@@ -86,8 +87,10 @@ static int read_devices(const struct xml_element *from, struct pool_source *s,
 		if (r < 0)
 			return r;
 		if (!d->path)
-			return xml_refuse(e, err, "missing storage pool source device path: write "
-						  "<device path='…'/>");
+			return xml_refuse(
+				e, err,
+				"missing storage pool source device path: write "
+				"<device path='…'/>");
 		r = xml_choice(e, "part_separator", &d->part_separator, err);
 		if (r < 0)
 			return r;
@@ -112,8 +115,9 @@ static int read_address(const struct xml_element *parent, struct pool_adapter *a
 	    (r = xml_integer(e, "function", 0, 0, 7, &function, err)) < 0)
 		return r;
 	if (!domain && !bus && !slot)
-		return xml_refuse(e, err, "invalid PCI address: at least one of domain, bus and "
-					  "slot must be > 0");
+		return xml_refuse(e, err,
+				  "invalid PCI address: at least one of domain, bus and "
+				  "slot must be > 0");
 	a->domain = domain;
 	a->bus = bus;
 	a->slot = slot;
@@ -128,16 +132,21 @@ static int read_scsi_host(const struct xml_element *e, struct pool_adapter *a,
 	long long unique_id = -1;
 
 	if (!parent && !a->name)
-		return xml_refuse(e, err, "either 'name' or 'parentaddr' must be specified for the "
-					  "'scsi_host' adapter");
+		return xml_refuse(
+			e, err,
+			"either 'name' or 'parentaddr' must be specified for the "
+			"'scsi_host' adapter");
 	if (!parent)
 		return 0;
 	if (a->name)
-		return xml_refuse(e, err, "both 'name' and 'parentaddr' cannot be specified for the "
-					  "'scsi_host' adapter");
+		return xml_refuse(
+			e, err,
+			"both 'name' and 'parentaddr' cannot be specified for the "
+			"'scsi_host' adapter");
 	if (xml_integer(parent, "unique_id", 10, 0, INT32_MAX, &unique_id, NULL) < 0 ||
 	    unique_id < 0)
-		return xml_refuse(parent, err, "missing or invalid scsi adapter 'unique_id' value");
+		return xml_refuse(parent, err,
+				  "missing or invalid scsi adapter 'unique_id' value");
 	a->has_parentaddr = true;
 	a->unique_id = unique_id;
 	return read_address(parent, a, err);
@@ -152,7 +161,8 @@ static int check_wwn(const struct xml_element *e, const char *wwn, struct error 
 	if (!strncmp(digits, "0x", 2))
 		digits += 2;
 	if (strspn(digits, "0123456789abcdefABCDEF") != 16 || digits[16])
-		return xml_refuse(e, err, "malformed wwn '%s': 16 hex digits are wanted", wwn);
+		return xml_refuse(e, err, "malformed wwn '%s': 16 hex digits are wanted",
+				  wwn);
 	return 0;
 }
 
@@ -163,17 +173,20 @@ static int check_fc_host(const struct xml_element *e, const struct pool_adapter 
 				     a->parent_fabric_wwn };
 
 	if (!a->wwnn || !a->wwpn)
-		return xml_refuse(e, err, "'wwnn' and 'wwpn' must be specified for adapter type "
-					  "'fc_host'");
+		return xml_refuse(e, err,
+				  "'wwnn' and 'wwpn' must be specified for adapter type "
+				  "'fc_host'");
 	for (size_t i = 0; i < sizeof(wwns) / sizeof(*wwns); i++)
 		if (check_wwn(e, wwns[i], err) < 0)
 			return -EINVAL;
 	if (!a->parent_wwnn != !a->parent_wwpn)
-		return xml_refuse(e, err, "parent_wwnn and parent_wwpn must be provided together");
+		return xml_refuse(
+			e, err, "parent_wwnn and parent_wwpn must be provided together");
 	return 0;
 }
 
-static int read_fc_host(const struct xml_element *e, struct pool_adapter *a, struct error *err)
+static int read_fc_host(const struct xml_element *e, struct pool_adapter *a,
+			struct error *err)
 {
 	static const struct {
 		const char *name;
@@ -189,12 +202,14 @@ static int read_fc_host(const struct xml_element *e, struct pool_adapter *a, str
 	int r = xml_choice(e, "managed", &a->managed, err);
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows) && !r; i++)
-		r = xml_attribute(e, rows[i].name, (char **)((char *)a + rows[i].at), err);
+		r = xml_attribute(e, rows[i].name, (char **)((char *)a + rows[i].at),
+				  err);
 	return r < 0 ? r : check_fc_host(e, a, err);
 }
 
 /* Before adapters had types, all were of scsi_host and had a name alone. */
-static int read_untyped(const struct xml_element *e, struct pool_adapter *a, struct error *err)
+static int read_untyped(const struct xml_element *e, struct pool_adapter *a,
+			struct error *err)
 {
 	static const char *const typed[] = { "wwnn", "wwpn", "parent" };
 	bool found = xml_first(e, "parentaddr");
@@ -208,8 +223,10 @@ static int read_untyped(const struct xml_element *e, struct pool_adapter *a, str
 		found = found || value;
 	}
 	if (found)
-		return xml_refuse(e, err, "use of 'wwnn', 'wwpn', 'parent' and 'parentaddr' requires "
-					  "use of the adapter 'type'");
+		return xml_refuse(
+			e, err,
+			"use of 'wwnn', 'wwpn', 'parent' and 'parentaddr' requires "
+			"use of the adapter 'type'");
 	if (!a->name)
 		return xml_refuse(e, err, "missing storage pool source adapter: write "
 					  "<adapter name='…'/>");
@@ -217,7 +234,8 @@ static int read_untyped(const struct xml_element *e, struct pool_adapter *a, str
 	return 0;
 }
 
-static int read_adapter(const struct xml_element *e, struct pool_adapter *a, struct error *err)
+static int read_adapter(const struct xml_element *e, struct pool_adapter *a,
+			struct error *err)
 {
 	AUTO_FREE char *type = NULL;
 	AUTO_FREE char *name = NULL;
@@ -235,8 +253,9 @@ static int read_adapter(const struct xml_element *e, struct pool_adapter *a, str
 		return read_untyped(e, a, err);
 	if (strcmp(type, "scsi_host"))
 		return xml_refuse(e, err,
-				  "invalid value for attribute 'type': '%s' is neither scsi_host nor "
-				  "fc_host", type);
+				  "invalid value for attribute 'type': '%s' is neither "
+				  "scsi_host nor fc_host",
+				  type);
 	a->type = ADAPTER_SCSI_HOST;
 	return read_scsi_host(e, a, err);
 }
@@ -256,14 +275,16 @@ static int read_auth(const struct xml_element *e, struct pool_auth *a, struct er
 	if (!a->type)
 		return xml_refuse(e, err, "storage pool missing auth type");
 	if (strcmp(a->type, "chap") && strcmp(a->type, "ceph"))
-		return xml_refuse(e, err, "unknown auth type '%s': chap and ceph are known", a->type);
+		return xml_refuse(e, err,
+				  "unknown auth type '%s': chap and ceph are known",
+				  a->type);
 	if (!secret)
 		return xml_refuse(e, err, "missing <secret> element in auth");
 	return xml_read_secret(secret, &a->secret, err);
 }
 
-static int read_format(const struct xml_element *from, const struct pool_type *type, char **out,
-		       struct error *err)
+static int read_format(const struct xml_element *from, const struct pool_type *type,
+		       char **out, struct error *err)
 {
 	const char *name = from ? *out : NULL;
 
@@ -272,8 +293,8 @@ static int read_format(const struct xml_element *from, const struct pool_type *t
 		return *out ? 0 : no_memory(err);
 	}
 	if (!format_listed(type->formats, name))
-		return xml_refuse(xml_first(from, "format"), err, "unknown pool format type '%s'",
-				  name);
+		return xml_refuse(xml_first(from, "format"), err,
+				  "unknown pool format type '%s'", name);
 	return 0;
 }
 
@@ -330,7 +351,8 @@ static int read_parts(const struct xml_element *e, const struct pool_type *type,
 		{ "vendor/@name", offsetof(struct pool_source, vendor) },
 		{ "product/@name", offsetof(struct pool_source, product) },
 	};
-	const struct xml_element *adapter = xml_first(e, "adapter"), *auth = xml_first(e, "auth");
+	const struct xml_element *adapter = xml_first(e, "adapter");
+	const struct xml_element *auth = xml_first(e, "auth");
 	int r;
 
 	if ((r = xml_strings(e, ROWS(strings), out, err)) < 0 ||
@@ -371,9 +393,12 @@ const struct xml_namespace *xml_namespace_of(const struct pool_type *type)
 	       type->prints & SOURCE_RBD_OPTIONS ? &rbd : NULL;
 }
 
-int source_xml_parse(const char *text, size_t len, struct pool_source *out, struct error *err)
+int source_xml_parse(const char *text, size_t len, struct pool_source *out,
+		     struct error *err)
 {
-	static const struct pool_type asked = { .prints = SOURCE_HOST | SOURCE_INITIATOR };
+	static const struct pool_type asked = {
+		.prints = SOURCE_HOST | SOURCE_INITIATOR,
+	};
 	AUTO_DOCUMENT struct xml_document *doc = NULL;
 	AUTO_POOL_SOURCE struct pool_source source = { 0 };
 	int r = xml_document_parse(text, len, "source", &doc, err);

@@ -1,7 +1,7 @@
 /*
- * Deep copies of descriptions: the struct is copied by value first, then each of these replaces what
- * it borrows by its own. Without memory the member becomes empty and false is returned, so that all can be
- * gone through before the whole is cleared.
+ * Deep copies of descriptions: the struct is copied by value first, then each of these
+ * replaces what it borrows by its own. Without memory the member becomes empty and false
+ * is returned, so that all can be gone through before the whole is cleared.
  */
 #pragma once
 

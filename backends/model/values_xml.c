@@ -18,7 +18,8 @@ bool uuid_canonical(const char *text, char uuid[UUID_TEXT])
 	text += strspn(text, BLANKS);
 	for (int i = 0; i < 16; i++) {
 		text += i ? strspn(text, "- ") : 0;
-		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]))
+		if (!isxdigit((unsigned char)text[0]) ||
+		    !isxdigit((unsigned char)text[1]))
 			return false;
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			*to++ = '-';
@@ -32,7 +33,7 @@ bool uuid_canonical(const char *text, char uuid[UUID_TEXT])
 	return true;
 }
 
-/* A whole text as a number: leading blanks and a sign are allowed, nothing behind it is. */
+/* A whole text as a number: leading blanks and a sign are allowed. */
 static bool whole_number(const char *text, int base, long long *out)
 {
 	char *end;
@@ -52,12 +53,13 @@ static int read_mode(const struct xml_element *from, int *mode, struct error *er
 	if (r < 0 || !text)
 		return r;
 	if (!whole_number(text, 8, &value) || value < 0 || value > 0777)
-		return xml_refuse(e, err, "malformed octal mode '%s': 0 to 0777 is wanted", text);
+		return xml_refuse(e, err,
+				  "malformed octal mode '%s': 0 to 0777 is wanted", text);
 	*mode = value;
 	return 0;
 }
 
-/* Unlike elsewhere, an empty element is not a missing one. -1 in 32 bits means "unset", too. */
+/* Unlike elsewhere, an empty element is not a missing one. All 32 bits set is -1, too. */
 static int read_id(const struct xml_element *from, const char *name, int64_t *id,
 		   struct error *err)
 {
@@ -69,8 +71,9 @@ static int read_id(const struct xml_element *from, const char *name, int64_t *id
 	if (r < 0 || !e)
 		return r;
 	if (!text || !whole_number(text, 10, &value) || value < -1 || value > UINT32_MAX)
-		return xml_refuse(e, err, "malformed %s element '%s': a decimal id is wanted", name,
-				  text ? text : "");
+		return xml_refuse(e, err,
+				  "malformed %s element '%s': a decimal id is wanted",
+				  name, text ? text : "");
 	*id = value == UINT32_MAX ? -1 : value;
 	return 0;
 }
@@ -107,7 +110,8 @@ void xml_write_permissions(struct xml_writer *w, const struct permissions *p)
 	xml_end(w, "permissions");
 }
 
-int xml_read_secret(const struct xml_element *e, struct secret_ref *out, struct error *err)
+int xml_read_secret(const struct xml_element *e, struct secret_ref *out,
+		    struct error *err)
 {
 	AUTO_FREE char *uuid = NULL;
 	char canonical[UUID_TEXT];
@@ -120,7 +124,8 @@ int xml_read_secret(const struct xml_element *e, struct secret_ref *out, struct 
 	if (!uuid && !out->usage)
 		return xml_refuse(e, err, "missing secret uuid or usage attribute");
 	if (uuid && out->usage)
-		return xml_refuse(e, err, "either secret uuid or usage expected, not both");
+		return xml_refuse(e, err,
+				  "either secret uuid or usage expected, not both");
 	if (!uuid)
 		return 0;
 	if (!uuid_canonical(uuid, canonical))
@@ -134,8 +139,8 @@ void xml_write_secret(struct xml_writer *w, const struct secret_ref *s)
 	xml_empty(w, "secret", "type", s->type, "uuid", s->uuid, "usage", s->usage, NULL);
 }
 
-int xml_read_size(const struct xml_element *from, const char *name, uint64_t *bytes, bool *has,
-		  struct error *err)
+int xml_read_size(const struct xml_element *from, const char *name, uint64_t *bytes,
+		  bool *has, struct error *err)
 {
 	const struct xml_element *e = xml_first(from, name);
 	AUTO_FREE char *number = NULL;

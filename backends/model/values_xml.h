@@ -1,4 +1,4 @@
-/* What descriptions of pools and of volumes have in common: permissions, secrets, UUIDs, sizes. */
+/* What descriptions of pools and volumes share: permissions, secrets, UUIDs, sizes. */
 #pragma once
 
 #include "backends/model/doc_xml.h"
@@ -15,9 +15,11 @@ int xml_read_permissions(const struct xml_element *e, struct permissions *out,
 void xml_write_permissions(struct xml_writer *w, const struct permissions *p);
 
 /* <secret>: exactly one of uuid and usage. */
-int xml_read_secret(const struct xml_element *e, struct secret_ref *out, struct error *err);
+int xml_read_secret(const struct xml_element *e, struct secret_ref *out,
+		    struct error *err);
 void xml_write_secret(struct xml_writer *w, const struct secret_ref *s);
 
-/* <capacity unit=''> and the like, the first child of that name; *has tells whether it was there. */
-int xml_read_size(const struct xml_element *from, const char *name, uint64_t *bytes, bool *has,
-		  struct error *err);
+/* <capacity unit=''> and the like, the first child of that name; *has tells whether it
+ * was there. */
+int xml_read_size(const struct xml_element *from, const char *name, uint64_t *bytes,
+		  bool *has, struct error *err);

@@ -28,8 +28,8 @@ static int no_memory(struct error *err)
 
 /* -- reading -- */
 
-static int read_head(const struct xml_element *root, const char *name, struct volume_spec *out,
-		     struct error *err)
+static int read_head(const struct xml_element *root, const char *name,
+		     struct volume_spec *out, struct error *err)
 {
 	static const char *const types[] = { "file", "block", "dir", "network", "netdir",
 					     "ploop", NULL };
@@ -51,9 +51,9 @@ static int read_head(const struct xml_element *root, const char *name, struct vo
 	return 0;
 }
 
-/* A format of the type's volumes, where it has any; from is the element with <format> in it. */
-static int read_format(const struct xml_element *from, const struct pool_type *type, char **out,
-		       struct error *err)
+/* A format of the type's volumes, where it has any; from is the parent of <format>. */
+static int read_format(const struct xml_element *from, const struct pool_type *type,
+		       char **out, struct error *err)
 {
 	int r = from ? xml_string(from, "format/@type", out, err) : 0;
 
@@ -70,8 +70,8 @@ static int read_format(const struct xml_element *from, const struct pool_type *t
 	}
 	if (!format_listed(type->volume_formats, *out))
 		return xml_refuse(xml_first(from, "format"), err,
-				  "unknown volume format type %s for a pool of type '%s'", *out,
-				  type->name);
+				  "unknown volume format type %s for a pool of type '%s'",
+				  *out, type->name);
 	return 0;
 }
 
@@ -94,7 +94,8 @@ static int read_sizes(const struct xml_element *root, struct volume_spec *out,
 {
 	int r;
 
-	if ((r = xml_read_size(root, "capacity", &out->capacity, &out->has_capacity, err)) < 0 ||
+	if ((r = xml_read_size(root, "capacity", &out->capacity, &out->has_capacity,
+			       err)) < 0 ||
 	    (r = xml_read_size(root, "allocation", &out->allocation, &out->has_allocation,
 			       err)) < 0)
 		return r;
@@ -149,14 +150,17 @@ static int read_image(const struct xml_element *target, struct volume_spec *out,
 	    (r = xml_string(target, "compat", &out->compat, err)) < 0)
 		return r;
 	if (out->compat && !is_compat(out->compat))
-		return xml_refuse(xml_first(target, "compat"), err,
-				  "forbidden characters in compat '%s': 0.10 and 1.1 are known",
-				  out->compat);
+		return xml_refuse(
+			xml_first(target, "compat"), err,
+			"forbidden characters in compat '%s': 0.10 and 1.1 are known",
+			out->compat);
 	out->nocow = xml_first(target, "nocow");
 	if ((r = xml_read_permissions(xml_first(target, "permissions"), &out->permissions,
 				      err)) < 0 ||
-	    (r = xml_read_size(target, "clusterSize", &out->cluster_size, &has, err)) < 0 ||
-	    (r = encryption_xml_read(xml_first(target, "encryption"), &out->encryption, err)) < 0)
+	    (r = xml_read_size(target, "clusterSize", &out->cluster_size, &has,
+			       err)) < 0 ||
+	    (r = encryption_xml_read(xml_first(target, "encryption"), &out->encryption,
+				     err)) < 0)
 		return r;
 	return read_features(xml_first(target, "features"), out, err);
 }
@@ -227,7 +231,8 @@ static void write_time(struct xml_writer *w, const char *name, const struct time
 	char text[48];
 
 	if (t->tv_nsec)
-		snprintf(text, sizeof(text), "%lld.%09ld", (long long)t->tv_sec, t->tv_nsec);
+		snprintf(text, sizeof(text), "%lld.%09ld", (long long)t->tv_sec,
+			 t->tv_nsec);
 	else
 		snprintf(text, sizeof(text), "%lld", (long long)t->tv_sec);
 	xml_text(w, name, text);
@@ -260,10 +265,12 @@ static void write_features(struct xml_writer *w, const struct volume_spec *v)
 	xml_end(w, "features");
 }
 
-static void write_format(struct xml_writer *w, const struct pool_type *type, const char *format)
+static void write_format(struct xml_writer *w, const struct pool_type *type,
+			 const char *format)
 {
 	if (type->volume_formats)
-		xml_empty(w, "format", "type", format ? format : type->default_volume_format, NULL);
+		xml_empty(w, "format", "type",
+			  format ? format : type->default_volume_format, NULL);
 }
 
 static void write_target(struct xml_writer *w, const struct volume_spec *v,
@@ -285,7 +292,8 @@ static void write_target(struct xml_writer *w, const struct volume_spec *v,
 static void write_volume(struct xml_writer *w, const struct volume_spec *v,
 			 const struct pool_type *type)
 {
-	bool known = v->has_allocation || v->allocation; /* else all of it, as libvirt has it */
+	bool known = v->has_allocation ||
+		     v->allocation; /* else all of it, as libvirt has it */
 
 	xml_begin(w, "volume", "type", v->type ? v->type : type->volume_type, NULL);
 	xml_text(w, "name", v->name);

@@ -110,8 +110,10 @@ int xml_written(struct xml_writer *w, const char *what, struct error *err)
 	if (w->out->data)
 		w->out->data[w->start] = '\0';
 	if (w->failed == -EILSEQ)
-		return error_set(err, EILSEQ,
-				 "%s cannot be described in XML: a name or path of it is not "
-				 "UTF-8 or has control characters", what);
+		return error_set(
+			err, EILSEQ,
+			"%s cannot be described in XML: a name or path of it is not "
+			"UTF-8 or has control characters",
+			what);
 	return error_set(err, -w->failed, "cannot describe %s: out of memory", what);
 }

@@ -1,10 +1,11 @@
 /*
  * XML in and out: libxml2's push parser with our own limits around it, and escaping.
  *
- * Everything is parsed through struct xml_feed, whole documents too, so that the limits hold everywhere:
- * the text goes in in slices, and no tag or comment may be longer than XML_MARKUP, which keeps
- * what libxml2 does in quadratic time (attributes, namespaces of one element) small. DTDs are refused at
- * their first byte, so there are no entities, and nothing outside the text is ever read.
+ * Everything is parsed through struct xml_feed, whole documents too, so that the limits
+ * hold everywhere: the text goes in in slices, and no tag or comment may be longer than
+ * XML_MARKUP, which keeps what libxml2 does in quadratic time (attributes, namespaces of
+ * one element) small. DTDs are refused at their first byte, so there are no entities, and
+ * nothing outside the text is ever read.
  */
 #include "backends/model/xml.h"
 
@@ -148,7 +149,7 @@ static bool cut_short(const unsigned char *s, size_t left)
 	return n == left && n < wants;
 }
 
-/* What libxml2 says of bytes that are no text differs with how they arrive; we say one thing. */
+/* What libxml2 says of bad bytes differs with how they arrive; we say one thing. */
 static bool has_bad_bytes(const struct xml_feed *f)
 {
 	const xmlParserInput *in = f->parser->input;
@@ -181,15 +182,18 @@ static void on_error(void *parser, CONST_ERROR xmlError *e)
 	} else if (e->level < XML_ERR_FATAL && e->code != XML_I18N_CONV_FAILED) {
 		return; /* namespaces: an undeclared prefix is just an unknown element */
 	} else if (f->closed) {
-		refuse(f, EINVAL, "there is text behind the root element: nothing but comments "
-				  "may follow it");
+		refuse(f, EINVAL,
+		       "there is text behind the root element: nothing but comments "
+		       "may follow it");
 	} else if (e->code == XML_ERR_UNSUPPORTED_ENCODING) {
 		refuse(f, EINVAL, "the declared encoding is not known: write UTF-8");
 	} else if (about_bytes(e->code) || has_bad_bytes(f)) {
-		refuse(f, EINVAL, "the text has a byte that is not UTF-8, or a character that XML "
-				  "cannot hold: write UTF-8, or declare the encoding");
+		refuse(f, EINVAL,
+		       "the text has a byte that is not UTF-8, or a character that XML "
+		       "cannot hold: write UTF-8, or declare the encoding");
 	} else {
-		snprintf(reason, sizeof(reason), "%s", e->message ? e->message : "not XML");
+		snprintf(reason, sizeof(reason), "%s",
+			 e->message ? e->message : "not XML");
 		reason[strcspn(reason, "\n")] = '\0';
 		refuse(f, EINVAL, reason);
 	}
@@ -220,7 +224,7 @@ static const xmlSAXHandler building_callbacks = {
 
 static struct xml_feed *feed_new(bool build)
 {
-	xmlSAXHandler handler = build ? building_callbacks : callbacks; /* copied by libxml2 */
+	xmlSAXHandler handler = build ? building_callbacks : callbacks; /* is copied */
 	struct xml_feed *f = calloc(1, sizeof(*f));
 
 	if (!f)
@@ -232,7 +236,8 @@ static struct xml_feed *feed_new(bool build)
 		return NULL;
 	}
 	f->parser->_private = f;
-	xmlCtxtUseOptions(f->parser, XML_PARSE_NONET | XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
+	xmlCtxtUseOptions(f->parser,
+			  XML_PARSE_NONET | XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
 	return f;
 }
 
@@ -264,8 +269,9 @@ static size_t pending(const struct xml_feed *f, const char **at)
 }
 
 /*
- * The root element has closed. Whether what follows is whole: the parser keeps back a comment that has not ended,
- * and a single character, of which it cannot tell yet what it begins.
+ * The root element has closed. Whether what follows is whole: the parser keeps back a
+ * comment that has not ended, and a single character, of which it cannot tell yet what it
+ * begins.
  */
 static enum xml_state behind_root(struct xml_feed *f)
 {
@@ -286,7 +292,7 @@ static enum xml_state behind_root(struct xml_feed *f)
 	return n ? XML_INCOMPLETE : XML_COMPLETE;
 }
 
-/* The parser waits for the ';' of "a & b" until the end; we know at once that none will do. */
+/* The parser waits for the ';' of "a & b" until the end; we know that none will do. */
 static bool stray_ampersand(const char *at, size_t n)
 {
 	size_t i = 1;
@@ -308,7 +314,8 @@ static void feed_slices(struct xml_feed *f, const char *data, size_t len)
 		size_t kept = pending(f, &at);
 
 		if (!f->parser->wellFormed)
-			refuse(f, code == XML_ERR_NO_MEMORY ? ENOMEM : EINVAL, "not well-formed");
+			refuse(f, code == XML_ERR_NO_MEMORY ? ENOMEM : EINVAL,
+			       "not well-formed");
 		else if (!f->why.code && kept > XML_MARKUP)
 			stop(f, EINVAL, "a tag or comment is longer than 64 KiB");
 		else if (!f->why.code && stray_ampersand(at, kept))
@@ -318,7 +325,8 @@ static void feed_slices(struct xml_feed *f, const char *data, size_t len)
 	}
 }
 
-enum xml_state xml_feed_add(struct xml_feed *f, const void *data, size_t len, struct error *err)
+enum xml_state xml_feed_add(struct xml_feed *f, const void *data, size_t len,
+			    struct error *err)
 {
 	if (f->state == XML_REFUSED) {
 		error_copy(err, &f->why);
@@ -333,14 +341,15 @@ enum xml_state xml_feed_add(struct xml_feed *f, const void *data, size_t len, st
 	else
 		feed_slices(f, data, len);
 
-	if (!f->why.code && f->state != XML_COMPLETE)
-		f->state = f->closed ? behind_root(f) : XML_INCOMPLETE;
-	else if (!f->why.code)
-		behind_root(f); /* may refuse; a comment that goes on leaves it complete */
-	if (f->why.code) {
-		f->state = XML_REFUSED;
-		error_copy(err, &f->why);
+	if (!f->why.code) {
+		enum xml_state now = f->closed ? behind_root(f) : XML_INCOMPLETE;
+
+		/* what was complete stays so while a comment behind it goes on */
+		if (now == XML_REFUSED || f->state != XML_COMPLETE)
+			f->state = now;
 	}
+	if (f->why.code)
+		error_copy(err, &f->why);
 	return f->state;
 }
 
@@ -371,12 +380,16 @@ int xml_feed_why(const struct xml_feed *f, struct error *err)
 	if (f->state == XML_COMPLETE)
 		return error_set(err, EINVAL, "the document is complete");
 	if (f->closed)
-		return error_set(err, EINVAL, "line %d: the document ends inside what follows its "
-					      "root element", line);
-	if (!element)
-		return error_set(err, EINVAL, "line %d: the document ends before its root element",
+		return error_set(err, EINVAL,
+				 "line %d: the document ends inside what follows its "
+				 "root element",
 				 line);
-	return error_set(err, EINVAL, "line %d: <%s>: the document ends inside this element", line,
+	if (!element)
+		return error_set(err, EINVAL,
+				 "line %d: the document ends before its root element",
+				 line);
+	return error_set(err, EINVAL,
+			 "line %d: <%s>: the document ends inside this element", line,
 			 element);
 }
 
@@ -414,7 +427,7 @@ bool xml_can_hold(const char *text)
 	return true;
 }
 
-/* What a byte is written as; NULL: as it is. White space but the blank does not survive a reader. */
+/* What a byte is written as; NULL: as it is. No white space but the blank survives a reader. */
 static const char *reference(char c)
 {
 	switch (c) {

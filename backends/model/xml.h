@@ -1,8 +1,10 @@
 /*
- * XML in and out: a push parser that knows when a document is complete, a small document tree to
- * take values from, and escaping for what we print. Only the *xml.c files know libxml2.
+ * XML in and out: a push parser that knows when a document is complete, a small document
+ * tree to take values from, and escaping for what we print. Only the *xml.c files know
+ * libxml2.
  *
- * Limits: 1 MiB, depth 256, no DOCTYPE. Encodings: what libxml2 reads; text comes out as UTF-8.
+ * Limits: 1 MiB, depth 256, no DOCTYPE. Encodings: what libxml2 reads; text comes out as
+ * UTF-8.
  */
 #pragma once
 
@@ -25,14 +27,17 @@ struct xml_feed *xml_feed_new(void);
 void xml_feed_free(struct xml_feed *f);
 
 /*
- * Takes the next bytes. XML_COMPLETE: the root element has closed and the whole text is well formed.
- * XML_REFUSED sets err (EINVAL, EFBIG), naming line and element; the feed then stays refused. After
- * XML_COMPLETE only white space, comments and processing instructions are taken.
+ * Takes the next bytes. XML_COMPLETE: the root element has closed and the whole text is
+ * well formed. XML_REFUSED sets err (EINVAL, EFBIG), naming line and element; the feed
+ * then stays refused. After XML_COMPLETE only white space, comments and processing
+ * instructions are taken.
  */
-enum xml_state xml_feed_add(struct xml_feed *f, const void *data, size_t len, struct error *err);
+enum xml_state xml_feed_add(struct xml_feed *f, const void *data, size_t len,
+			    struct error *err);
 enum xml_state xml_feed_state(const struct xml_feed *f);
 
-/* The sentence for an incomplete or refused document: where it ends. Returns -EINVAL or so. */
+/* The sentence for an incomplete or refused document: where it ends. Returns -EINVAL or
+ * so. */
 int xml_feed_why(const struct xml_feed *f, struct error *err);
 
 /* All bytes taken so far, owned by the feed. */

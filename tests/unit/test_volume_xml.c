@@ -14,8 +14,8 @@
 
 #define N(array) (sizeof(array) / sizeof(*(array)))
 
-static int parse(const char *text, const char *type, const char *name, struct volume_spec *out,
-		 struct error *err)
+static int parse(const char *text, const char *type, const char *name,
+		 struct volume_spec *out, struct error *err)
 {
 	*out = (struct volume_spec)VOLUME_SPEC_INIT;
 	return volume_xml_parse(text, strlen(text), pool_type_find(type), name, out, err);
@@ -30,7 +30,8 @@ static void print(const struct volume_spec *spec, const char *type, struct buf *
 }
 
 /* A sample's name begins with its pool's type. */
-static void check_sample(const char *name, const struct buf *in, const struct buf *expected)
+static void check_sample(const char *name, const struct buf *in,
+			 const struct buf *expected)
 {
 	AUTO_VOLUME_SPEC struct volume_spec spec, again, copy = VOLUME_SPEC_INIT;
 	AUTO_BUF struct buf first = { 0 };
@@ -66,7 +67,8 @@ static void check_bad(const char *name, const struct buf *in, const struct buf *
 	struct error err = { 0 };
 
 	assert_null(expected);
-	if (parse(buf_text(in), "dir", "v", &spec, &err) != -EINVAL || memcmp(err.text, "line ", 5))
+	if (parse(buf_text(in), "dir", "v", &spec, &err) != -EINVAL ||
+	    memcmp(err.text, "line ", 5))
 		fail_msg("%s: %s", name, err.text);
 }
 
@@ -87,8 +89,10 @@ static void every_format_of_every_type_is_taken(void **state)
 			struct error err = { 0 };
 			char text[300];
 
-			snprintf(text, sizeof(text), "<volume><capacity>1</capacity><target>"
-				 "<format type='%s'/></target></volume>", t->volume_formats[k]);
+			snprintf(text, sizeof(text),
+				 "<volume><capacity>1</capacity><target>"
+				 "<format type='%s'/></target></volume>",
+				 t->volume_formats[k]);
 			if (parse(text, t->name, "v", &spec, &err) < 0)
 				fail_msg("%s", err.text);
 			assert_string_equal(spec.format, t->volume_formats[k]);
@@ -96,7 +100,8 @@ static void every_format_of_every_type_is_taken(void **state)
 	}
 }
 
-#define CAPACITY(attributes, text) "<volume><capacity" attributes ">" text "</capacity></volume>"
+#define CAPACITY(attributes, text) \
+	"<volume><capacity" attributes ">" text "</capacity></volume>"
 
 static const struct {
 	const char *text;
@@ -148,8 +153,9 @@ static void capacities_are_read_with_their_units(void **state)
 		struct error err = { 0 };
 		int r = parse(capacities[i].text, "dir", "v", &spec, &err);
 
-		if (capacities[i].says ? r != -EINVAL || !strstr(err.text, capacities[i].says)
-				       : r || spec.capacity != capacities[i].capacity)
+		if (capacities[i].says
+			    ? r != -EINVAL || !strstr(err.text, capacities[i].says)
+			    : r || spec.capacity != capacities[i].capacity)
 			fail_msg("%s gives %d, %llu: %s", capacities[i].text, r,
 				 (unsigned long long)spec.capacity, err.text);
 		assert_int_equal(spec.has_capacity, !capacities[i].says);
@@ -160,7 +166,7 @@ static void capacities_are_read_with_their_units(void **state)
 #define VOLUME(inside) "<volume><capacity>1</capacity>\n" inside "</volume>"
 #define TARGET(inside) VOLUME("<target>" inside "</target>")
 #define LUKS(inside)   TARGET("<encryption format='luks'>" inside "</encryption>")
-#define SECRET         "<secret type='passphrase' uuid='2ec115d7-3a88-3ceb-bc12-0ac909a6fd87'/>"
+#define SECRET	       "<secret type='passphrase' uuid='2ec115d7-3a88-3ceb-bc12-0ac909a6fd87'/>"
 
 static const struct {
 	const char *type, *text, *says;
@@ -171,37 +177,55 @@ static const struct {
 	  "line 1: <volume>: unknown volume type 'zzz'" },
 	{ "dir", VOLUME("<allocation>x</allocation>"),
 	  "line 2: <allocation>: malformed allocation 'x'" },
-	{ "dir", VOLUME("<allocation unit='x'>1</allocation>"), "<allocation>: unknown unit" },
-	{ "dir", TARGET("<format type='xyz'/>"), "line 2: <format>: unknown volume format type xyz" },
+	{ "dir", VOLUME("<allocation unit='x'>1</allocation>"),
+	  "<allocation>: unknown unit" },
+	{ "dir", TARGET("<format type='xyz'/>"),
+	  "line 2: <format>: unknown volume format type xyz" },
 	{ "dir", TARGET("<format type='none'/>"), "unknown volume format type none" },
 	{ "rbd", TARGET("<format type='qcow2'/>"), "unknown volume format type qcow2" },
 	{ "disk", TARGET("<format type='raw'/>"), "unknown volume format type raw" },
-	{ "dir", VOLUME("<backingStore><path>/x</path>\n<format type='xyz'/></backingStore>"),
+	{ "dir",
+	  VOLUME("<backingStore><path>/x</path>\n<format type='xyz'/></backingStore>"),
 	  "line 3: <format>: unknown volume format type xyz" },
-	{ "dir", VOLUME("<backingStore><path>/x</path><permissions><mode>9</mode></permissions>"
-			"</backingStore>"), "malformed octal mode" },
+	{ "dir",
+	  VOLUME("<backingStore><path>/x</path><permissions><mode>9</mode></permissions>"
+		 "</backingStore>"),
+	  "malformed octal mode" },
 	{ "dir", TARGET("<permissions><mode>01777</mode></permissions>"),
 	  "line 2: <mode>: malformed octal mode '01777'" },
-	{ "dir", TARGET("<permissions><owner>me</owner></permissions>"), "malformed owner element" },
-	{ "dir", TARGET("<compat>1.1a</compat>"), "<compat>: forbidden characters in compat '1.1a'" },
+	{ "dir", TARGET("<permissions><owner>me</owner></permissions>"),
+	  "malformed owner element" },
+	{ "dir", TARGET("<compat>1.1a</compat>"),
+	  "<compat>: forbidden characters in compat '1.1a'" },
 	{ "dir", TARGET("<compat>1</compat>"), "forbidden characters" },
 	{ "dir", TARGET("<compat>.1</compat>"), "forbidden characters" },
 	{ "dir", TARGET("<compat>1.</compat>"), "forbidden characters" },
-	{ "dir", TARGET("<clusterSize unit='x'>3</clusterSize>"), "<clusterSize>: unknown unit 'x'" },
+	{ "dir", TARGET("<clusterSize unit='x'>3</clusterSize>"),
+	  "<clusterSize>: unknown unit 'x'" },
 	{ "dir", TARGET("<clusterSize>-1</clusterSize>"), "malformed clusterSize '-1'" },
-	{ "dir", TARGET("<features>\n<foo/></features>"), "line 3: <foo>: unsupported feature foo" },
+	{ "dir", TARGET("<features>\n<foo/></features>"),
+	  "line 3: <foo>: unsupported feature foo" },
 	{ "dir", TARGET("<encryption/>"), "missing volume encryption format" },
-	{ "dir", TARGET("<encryption format='aes'/>"), "unknown volume encryption format type aes" },
-	{ "dir", TARGET("<encryption format='luks' engine='x'/>"), "encryption engine x" },
-	{ "dir", LUKS("<secret type='passphrase'/>"), "missing secret uuid or usage attribute" },
+	{ "dir", TARGET("<encryption format='aes'/>"),
+	  "unknown volume encryption format type aes" },
+	{ "dir", TARGET("<encryption format='luks' engine='x'/>"),
+	  "encryption engine x" },
+	{ "dir", LUKS("<secret type='passphrase'/>"),
+	  "missing secret uuid or usage attribute" },
 	{ "dir", LUKS("<secret type='passphrase' uuid='a' usage='b'/>"), "not both" },
-	{ "dir", LUKS("<secret type='passphrase' uuid='a'/>"), "invalid secret uuid 'a'" },
-	{ "dir", LUKS("<secret usage='a'/>"), "unknown volume encryption secret type ''" },
-	{ "dir", LUKS(SECRET "<cipher size='256'/>"), "cipher info missing 'name' attribute" },
-	{ "dir", LUKS(SECRET "<cipher name='aes'/>"), "cipher info missing 'size' attribute" },
+	{ "dir", LUKS("<secret type='passphrase' uuid='a'/>"),
+	  "invalid secret uuid 'a'" },
+	{ "dir", LUKS("<secret usage='a'/>"),
+	  "unknown volume encryption secret type ''" },
+	{ "dir", LUKS(SECRET "<cipher size='256'/>"),
+	  "cipher info missing 'name' attribute" },
+	{ "dir", LUKS(SECRET "<cipher name='aes'/>"),
+	  "cipher info missing 'size' attribute" },
 	{ "dir", LUKS(SECRET "<cipher name='aes' size='x'/>"), "attribute 'size': 'x'" },
-	{ "dir", LUKS(SECRET "<ivgen name='plain'/>"), "<ivgen>: <ivgen> needs a <cipher>" },
-	{ "dir", LUKS(SECRET "<cipher name='aes' size='256'/><ivgen/>"), "missing ivgen info name" },
+	{ "dir", LUKS(SECRET "<ivgen name='plain'/>"),
+	  "<ivgen>: <ivgen> needs a <cipher>" },
+	{ "dir", LUKS(SECRET "<cipher name='aes' size='256'/><ivgen/>"),
+	  "missing ivgen info name" },
 };
 
 static void refusals_name_line_element_and_reason(void **state)
@@ -213,8 +237,9 @@ static void refusals_name_line_element_and_reason(void **state)
 		AUTO_VOLUME_SPEC struct volume_spec spec;
 		struct error err = { 0 };
 
-		assert_int_equal(parse(refusals[i].text, refusals[i].type, "v", &spec, &err),
-				 -EINVAL);
+		assert_int_equal(
+			parse(refusals[i].text, refusals[i].type, "v", &spec, &err),
+			-EINVAL);
 		if (!strstr(err.text, refusals[i].says) || strncmp(err.text, "line ", 5))
 			fail_msg("%s\nsays: %s\nnot:  %s", refusals[i].text, err.text,
 				 refusals[i].says);
@@ -228,21 +253,27 @@ static void names_and_defaults(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(parse("<volume><name>a/b</name><capacity>1</capacity></volume>", "dir", "v",
-			       &named, &err), 0);
+	assert_int_equal(parse("<volume><name>a/b</name><capacity>1</capacity></volume>",
+			       "dir", "v", &named, &err),
+			 0);
 	assert_string_equal(named.name, "v");
 	assert_string_equal(named.format, "raw");
-	assert_int_equal(parse("<volume><capacity>1</capacity></volume>", "dir", NULL, &unnamed,
-			       &err), -EINVAL);
+	assert_int_equal(parse("<volume><capacity>1</capacity></volume>", "dir", NULL,
+			       &unnamed, &err),
+			 -EINVAL);
 	assert_string_equal(err.text, "line 1: <volume>: missing volume name element");
-	assert_int_equal(parse("<volume><capacity/><target><features/></target><backingStore>"
-			       "<path>b</path></backingStore></volume>", "dir", "v", &backed, &err), 0);
+	assert_int_equal(
+		parse("<volume><capacity/><target><features/></target><backingStore>"
+		      "<path>b</path></backingStore></volume>",
+		      "dir", "v", &backed, &err),
+		0);
 	assert_false(backed.has_capacity);
 	assert_string_equal(backed.backing.format, "raw");
 	assert_string_equal(backed.compat, "1.1");
 	assert_true(backed.has_features);
-	assert_int_equal(parse("<volume><capacity>1</capacity></volume>", "logical", "v", &block,
-			       &err), 0);
+	assert_int_equal(parse("<volume><capacity>1</capacity></volume>", "logical", "v",
+			       &block, &err),
+			 0);
 	assert_null(block.format);
 }
 
@@ -256,14 +287,27 @@ static struct extent extents[] = {
 static void all_of_it_is_printed_in_order(void **state)
 {
 	struct volume_spec v = {
-		.type = (char *)"file", .name = (char *)"<v>\t\n", .key = (char *)"/p/v",
-		.has_capacity = true, .capacity = INT64_MAX, .has_allocation = true,
-		.physical = 3, .extents = extents, .n_extents = N(extents),
-		.path = (char *)"/p/v", .format = (char *)"qcow2",
+		.type = (char *)"file",
+		.name = (char *)"<v>\t\n",
+		.key = (char *)"/p/v",
+		.has_capacity = true,
+		.capacity = INT64_MAX,
+		.has_allocation = true,
+		.physical = 3,
+		.extents = extents,
+		.n_extents = N(extents),
+		.path = (char *)"/p/v",
+		.format = (char *)"qcow2",
 		.permissions = { 0600, 0, 107, (char *)"l" },
-		.has_times = true, .atime = { 1, 5 }, .mtime = { 2, 999999999 }, .ctime = { 3, 0 },
-		.compat = (char *)"1.1", .cluster_size = 65536, .has_features = true,
-		.features = FEATURE_LAZY_REFCOUNTS | FEATURE_DATA_FILE, .nocow = true,
+		.has_times = true,
+		.atime = { 1, 5 },
+		.mtime = { 2, 999999999 },
+		.ctime = { 3, 0 },
+		.compat = (char *)"1.1",
+		.cluster_size = 65536,
+		.has_features = true,
+		.features = FEATURE_LAZY_REFCOUNTS | FEATURE_DATA_FILE,
+		.nocow = true,
 		.backing = { (char *)"/b", (char *)"raw", PERMISSIONS_UNSET },
 	};
 	AUTO_BUF struct buf out = { 0 };
@@ -326,7 +370,8 @@ static void what_xml_cannot_hold_adds_nothing(void **state)
 		struct error err = { 0 };
 
 		v.name = (char *)names[i];
-		assert_int_equal(volume_xml_print(&v, pool_type_find("dir"), &out, &err), -EILSEQ);
+		assert_int_equal(volume_xml_print(&v, pool_type_find("dir"), &out, &err),
+				 -EILSEQ);
 		assert_int_equal(out.len, 0);
 		assert_non_null(strstr(err.text, "UTF-8"));
 	}

@@ -1,4 +1,5 @@
-/* Documents that arrive in pieces: when they are complete, what is refused, and escaping. */
+/* Documents that arrive in pieces: when they are complete, what is refused, and escaping.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +28,8 @@ static enum xml_state feed(struct xml_feed *f, const char *text, size_t len, siz
 	enum xml_state state = xml_feed_state(f);
 
 	for (size_t at = 0; at < len && state != XML_REFUSED; at += chunk)
-		state = xml_feed_add(f, text + at, len - at < chunk ? len - at : chunk, err);
+		state = xml_feed_add(f, text + at, len - at < chunk ? len - at : chunk,
+				     err);
 	return state;
 }
 
@@ -39,14 +41,16 @@ static const struct {
 } documents[] = {
 	{ BYTES("<pool/>"), XML_COMPLETE, NULL },
 	{ BYTES("<pool></pool>"), XML_COMPLETE, NULL },
-	{ BYTES("<pool type='dir'>\r\n<name>a</name>\r\n</pool>\r\n"), XML_COMPLETE, NULL },
+	{ BYTES("<pool type='dir'>\r\n<name>a</name>\r\n</pool>\r\n"), XML_COMPLETE,
+	  NULL },
 	{ BYTES("<pool/>\r"), XML_COMPLETE, NULL },
 	{ BYTES("<?xml version='1.0'?>\n<!-- > -->\n<pool/>\n\n"), XML_COMPLETE, NULL },
 	{ BYTES("<pool/><!-- a --><?b c?>\n<!-- d -->"), XML_COMPLETE, NULL },
 	{ BYTES("<pool><![CDATA[</pool>]]></pool>"), XML_COMPLETE, NULL },
 	{ BYTES("<pool a='>'><!-- </pool> --><?x </pool>?></pool>"), XML_COMPLETE, NULL },
 	{ BYTES("\xef\xbb\xbf<pool/>"), XML_COMPLETE, NULL },
-	{ BYTES("<?xml version='1.0' encoding='ISO-8859-1'?><pool><name>\xfc</name></pool>"),
+	{ BYTES("<?xml version='1.0' "
+		"encoding='ISO-8859-1'?><pool><name>\xfc</name></pool>"),
 	  XML_COMPLETE, NULL },
 	{ BYTES("\xff\xfe<\0p\0/\0>\0"), XML_COMPLETE, NULL },
 	{ BYTES("\xff\xfe<\0p\0/\0>\0\n\0"), XML_COMPLETE, NULL },
@@ -56,8 +60,10 @@ static const struct {
 	{ BYTES(""), XML_EMPTY, "empty" },
 	{ BYTES("<p"), XML_INCOMPLETE, "line 1: the document ends before its root" },
 	{ BYTES("\n"), XML_INCOMPLETE, "the document ends before its root element" },
-	{ BYTES("<pool>\n<target>\n"), XML_INCOMPLETE, "line 3: <target>: the document ends" },
-	{ BYTES("<pool>\n<target>\n</target>"), XML_INCOMPLETE, "line 3: <pool>: the document" },
+	{ BYTES("<pool>\n<target>\n"), XML_INCOMPLETE,
+	  "line 3: <target>: the document ends" },
+	{ BYTES("<pool>\n<target>\n</target>"), XML_INCOMPLETE,
+	  "line 3: <pool>: the document" },
 	{ BYTES("<pool/><pool/>"), XML_REFUSED, "behind the root element" },
 	{ BYTES("<pool/>x"), XML_REFUSED, "behind the root element" },
 	{ BYTES("<pool/>\n\nxyz"), XML_REFUSED, "line 3: there is text behind the root" },
@@ -73,7 +79,8 @@ static const struct {
 	{ BYTES("<pool a='1' a='2'/>"), XML_REFUSED, "redefined" },
 	{ BYTES("<pool>&nbsp;</pool>"), XML_REFUSED, "nbsp" },
 	{ BYTES("<pool>& </pool>"), XML_REFUSED, "line 1: <pool>: a '&' stands alone" },
-	{ BYTES("<pool>a &amp b</pool>"), XML_REFUSED, "line 1: <pool>: a '&' stands alone" },
+	{ BYTES("<pool>a &amp b</pool>"), XML_REFUSED,
+	  "line 1: <pool>: a '&' stands alone" },
 	{ BYTES("<pool a='b & c'/>"), XML_REFUSED, "line 1: " },
 	{ BYTES("<pool a='b></pool>"), XML_REFUSED, "line 1: " },
 	{ BYTES("<pool a=\"b></pool>\n"), XML_REFUSED, "line 1: " },
@@ -85,24 +92,31 @@ static const struct {
 	{ BYTES("<pool a='&x;'/>"), XML_REFUSED, "line 1: " },
 	{ BYTES("<pool>&#0;</pool>"), XML_REFUSED, "line 1: <pool>: " },
 	{ BYTES("<pool>&#1;</pool>"), XML_REFUSED, "line 1: <pool>: " },
-	{ BYTES("<!DOCTYPE pool><pool/>"), XML_REFUSED, "line 1: a DOCTYPE is not allowed" },
+	{ BYTES("<!DOCTYPE pool><pool/>"), XML_REFUSED,
+	  "line 1: a DOCTYPE is not allowed" },
 	{ BYTES("<!DOCTYPE pool [<!ENTITY a 'b'><!ENTITY c '&a;&a;'>]><pool>&c;</pool>"),
 	  XML_REFUSED, "DOCTYPE is not allowed" },
 	{ BYTES("<!DOCTYPE pool SYSTEM 'file:///etc/passwd'><pool/>"), XML_REFUSED,
 	  "DOCTYPE is not allowed" },
-	{ BYTES("<!DOCTYPE p [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><p>&x;</p>"), XML_REFUSED,
-	  "DOCTYPE is not allowed" },
-	{ BYTES("<pool>\n<name>a\0b</name></pool>"), XML_REFUSED, "line 2: <name>: the text has" },
-	{ BYTES("<pool>\n<name>\xfc</name></pool>"), XML_REFUSED, "line 2: <name>: the text has" },
+	{ BYTES("<!DOCTYPE p [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><p>&x;</p>"),
+	  XML_REFUSED, "DOCTYPE is not allowed" },
+	{ BYTES("<pool>\n<name>a\0b</name></pool>"), XML_REFUSED,
+	  "line 2: <name>: the text has" },
+	{ BYTES("<pool>\n<name>\xfc</name></pool>"), XML_REFUSED,
+	  "line 2: <name>: the text has" },
 	{ BYTES("<pool a='\xfc'>\n</pool>"), XML_REFUSED, "line 1: the text has a byte" },
-	{ BYTES("<pool>\n<name>\xed\xa0\x80</name></pool>"), XML_REFUSED, "the text has a byte" },
+	{ BYTES("<pool>\n<name>\xed\xa0\x80</name></pool>"), XML_REFUSED,
+	  "the text has a byte" },
 	{ BYTES("<pool>\n<name>\x01</name></pool>"), XML_REFUSED, "line 2: <name>: " },
 	{ BYTES("<?xml version='1.0' encoding='klingon'?><pool/>"), XML_REFUSED,
 	  "encoding is not known" },
 	{ BYTES("\0\0\0\0\0\0\0\0"), XML_REFUSED, "line 1: " },
-	{ BYTES("\x7f""ELF\x02\x01\x01\0\0\0\0\0\0\0"), XML_REFUSED, "line 1: " },
+	{ BYTES("\x7f"
+		"ELF\x02\x01\x01\0\0\0\0\0\0\0"),
+	  XML_REFUSED, "line 1: " },
 	{ BYTES("<pool><p xmlns:xi='http://www.w3.org/2001/XInclude'>"
-		"<xi:include href='/etc/passwd' parse='text'/></p></pool>"), XML_COMPLETE, NULL },
+		"<xi:include href='/etc/passwd' parse='text'/></p></pool>"),
+	  XML_COMPLETE, NULL },
 };
 
 static void expect_words(const char *text, const char *words, const char *document)
@@ -118,13 +132,13 @@ static void every_document_ends_the_same_in_chunks_of_any_size(void **state)
 		for (size_t k = 0; k < N(chunks); k++) {
 			AUTO_FEED struct xml_feed *f = xml_feed_new();
 			struct error err = { 0 }, why = { 0 };
-			enum xml_state s = feed(f, documents[i].text, documents[i].len, chunks[k],
-						&err);
+			enum xml_state s = feed(f, documents[i].text, documents[i].len,
+						chunks[k], &err);
 
 			if (s != documents[i].state || s != xml_feed_state(f))
 				fail_msg("%s\nin chunks of %zu: state %d, not %d: %s",
-					 documents[i].text, chunks[k], s, documents[i].state,
-					 err.text);
+					 documents[i].text, chunks[k], s,
+					 documents[i].state, err.text);
 			if (s == XML_COMPLETE)
 				continue;
 			assert_int_equal(xml_feed_why(f, &why), -EINVAL);
@@ -140,8 +154,9 @@ static void every_document_ends_the_same_in_chunks_of_any_size(void **state)
 /* Complete with the byte that closes the root, not before and not after. */
 static void the_write_that_closes_the_root_completes(void **state)
 {
-	static const char text[] = "<?xml version='1.0'?>\n<!-- a -->\n<pool type='dir'>\n"
-				   "  <name>a &gt; b</name>\n</pool>\n<!-- tail -->\n";
+	static const char text[] =
+		"<?xml version='1.0'?>\n<!-- a -->\n<pool type='dir'>\n"
+		"  <name>a &gt; b</name>\n</pool>\n<!-- tail -->\n";
 	const size_t closes = strstr(text, "</pool>") + strlen("</pool>") - text;
 	AUTO_FEED struct xml_feed *f = xml_feed_new();
 
@@ -236,7 +251,8 @@ static void depth_is_limited(void **state)
 	nest(&fits, 256);
 	assert_int_equal(xml_feed_add(f, fits.data, fits.len, &err), XML_COMPLETE);
 	nest(&too_deep, 100000);
-	assert_int_equal(xml_feed_add(deep, too_deep.data, too_deep.len, &err), XML_REFUSED);
+	assert_int_equal(xml_feed_add(deep, too_deep.data, too_deep.len, &err),
+			 XML_REFUSED);
 	expect_words(err.text, "more than 256 deep", "100000 deep");
 }
 
@@ -248,8 +264,8 @@ static double seconds(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* What is quadratic in a parser must not be in us: a mebibyte of each, or a quarter in single bytes,
- * is a matter of a second under a sanitizer. */
+/* What is quadratic in a parser must not be in us: a mebibyte of each, or a quarter in
+ * single bytes, is a matter of a second under a sanitizer. */
 static void no_document_takes_long(void **state)
 {
 	static const struct {
@@ -288,9 +304,11 @@ static void no_document_takes_long(void **state)
 #pragma GCC diagnostic pop
 		feed(f, text.data, text.len, floods[i].chunk, NULL);
 		if (getenv("TIMES"))
-			printf("%6.3f s: %s%s\n", seconds() - start, floods[i].head, floods[i].item);
+			printf("%6.3f s: %s%s\n", seconds() - start, floods[i].head,
+			       floods[i].item);
 		if (seconds() - start > 20)
-			fail_msg("%.1f s: %s%s…", seconds() - start, floods[i].head, floods[i].item);
+			fail_msg("%.1f s: %s%s…", seconds() - start, floods[i].head,
+				 floods[i].item);
 	}
 }
 
@@ -302,10 +320,12 @@ static void long_text_survives_any_cut(void **state)
 	(void)state;
 	assert_int_equal(buf_puts(&text, "<p a='"), 0);
 	for (int i = 0; i < 700; i++)
-		assert_int_equal(buf_puts(&text, "\xf0\x9f\x92\xbe\xe2\x82\xac\xc3\xbcx"), 0);
+		assert_int_equal(buf_puts(&text, "\xf0\x9f\x92\xbe\xe2\x82\xac\xc3\xbcx"),
+				 0);
 	assert_int_equal(buf_puts(&text, "'>"), 0);
 	for (int i = 0; i < 3000; i++)
-		assert_int_equal(buf_puts(&text, "\xf0\x9f\x92\xbe\xe2\x82\xac\xc3\xbcx"), 0);
+		assert_int_equal(buf_puts(&text, "\xf0\x9f\x92\xbe\xe2\x82\xac\xc3\xbcx"),
+				 0);
 	assert_int_equal(buf_puts(&text, "</p>"), 0);
 	for (size_t chunk = 1; chunk < 10000; chunk += chunk < 40 ? 1 : 331) {
 		AUTO_FEED struct xml_feed *f = xml_feed_new();
@@ -321,8 +341,10 @@ static const struct {
 } texts[] = {
 	{ "", "" },
 	{ "plain", "plain" },
-	{ "<a href='x' b=\"y\">&amp;", "&lt;a href=&apos;x&apos; b=&quot;y&quot;&gt;&amp;amp;" },
-	{ "\xc3\xbc\xe2\x82\xac\xf0\x9f\x92\xbe", "\xc3\xbc\xe2\x82\xac\xf0\x9f\x92\xbe" },
+	{ "<a href='x' b=\"y\">&amp;",
+	  "&lt;a href=&apos;x&apos; b=&quot;y&quot;&gt;&amp;amp;" },
+	{ "\xc3\xbc\xe2\x82\xac\xf0\x9f\x92\xbe",
+	  "\xc3\xbc\xe2\x82\xac\xf0\x9f\x92\xbe" },
 	{ "a\tb\nc\rd", "a&#9;b&#10;c&#13;d" },
 	{ "\x7f", "\x7f" },
 	{ "\xef\xbf\xbd", "\xef\xbf\xbd" },
@@ -351,7 +373,8 @@ static void texts_are_escaped(void **state)
 
 		assert_int_equal(xml_can_hold(texts[i].text), texts[i].escaped != NULL);
 		assert_int_equal(r, texts[i].escaped ? 0 : -EILSEQ);
-		assert_string_equal(buf_text(&out), texts[i].escaped ? texts[i].escaped : "");
+		assert_string_equal(buf_text(&out),
+				    texts[i].escaped ? texts[i].escaped : "");
 	}
 }
 

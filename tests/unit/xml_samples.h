@@ -31,7 +31,8 @@ static inline void sample_read(const char *path, struct buf *out)
 	fclose(f);
 }
 
-/* Runs check for each tests/xml/PATTERN; expected is what NAME.out.xml beside it has, or NULL. */
+/* Runs check for each tests/xml/PATTERN; expected is what NAME.out.xml beside it has, or
+ * NULL. */
 static inline void each_sample(const char *pattern, size_t at_least,
 			       void (*check)(const char *name, const struct buf *in,
 					     const struct buf *expected))
@@ -54,7 +55,8 @@ static inline void each_sample(const char *pattern, size_t at_least,
 		if (strstr(name, ".out"))
 			continue;
 		sample_read(file, &in);
-		snprintf(path, sizeof(path), "%.*s%s.out.xml", (int)(base - file), file, name);
+		snprintf(path, sizeof(path), "%.*s%s.out.xml", (int)(base - file), file,
+			 name);
 		if (!access(path, R_OK))
 			sample_read(path, &expected);
 		check(name, &in, expected.data ? &expected : NULL);
