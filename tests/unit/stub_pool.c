@@ -169,6 +169,11 @@ void pool_unref(struct pool *p)
 {
 }
 
+uint64_t pool_serial(const struct pool *p)
+{
+	return (uintptr_t)p;
+}
+
 void pool_name(struct pool *p, char name[POOL_NAME_MAX])
 {
 	strcpy(name, "stub");
