@@ -41,6 +41,7 @@ void compat_init(struct fuse_conn_info *conn)
 	ask(conn, COMPAT_PASSTHROUGH, FUSE_CAP_PASSTHROUGH);
 	ask(conn, COMPAT_DIRECT_MMAP, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
 	ask(conn, COMPAT_HANDLE_KILLPRIV_2, FUSE_CAP_HANDLE_KILLPRIV_V2);
+	ask(conn, COMPAT_PARALLEL_DIROPS, FUSE_CAP_PARALLEL_DIROPS);
 	conn->max_backing_stack_depth = 2;
 }
 
@@ -62,6 +63,7 @@ static const struct {
 	{ COMPAT_PASSTHROUGH, INIT_PASSTHROUGH },
 	{ COMPAT_DIRECT_MMAP, INIT_ALLOW_MMAP },
 	{ COMPAT_HANDLE_KILLPRIV_2, INIT_KILLPRIV_V2 },
+	{ COMPAT_PARALLEL_DIROPS, FUSE_PARALLEL_DIROPS },
 };
 
 /* The first request is INIT; the others pass untouched. */

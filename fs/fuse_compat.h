@@ -1,6 +1,6 @@
 /*
  * What the kernel offers and libfuse 3.14 does not know yet: passthrough, mmap of direct_io files,
- * HANDLE_KILLPRIV_V2. From libfuse 3.17 on these are negotiated by the library itself.
+ * HANDLE_KILLPRIV_V2; and lookups in parallel, which it knows but forgets to say. From libfuse 3.17 on these are negotiated by the library itself.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 #define COMPAT_PASSTHROUGH       (1u << 0)
 #define COMPAT_DIRECT_MMAP       (1u << 1)
 #define COMPAT_HANDLE_KILLPRIV_2 (1u << 2)
+#define COMPAT_PARALLEL_DIROPS   (1u << 3)
 
 /* After fuse_session_mount, before the first request. 0 or -errno. */
 int compat_attach(struct fuse_session *se, unsigned wanted);

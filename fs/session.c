@@ -46,8 +46,8 @@ struct fuse_session *session_fuse(void)
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ATOMIC_O_TRUNC |
-				FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_DIO |
-				FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS |
+				FUSE_CAP_ASYNC_DIO | FUSE_CAP_POSIX_LOCKS |
+				FUSE_CAP_FLOCK_LOCKS |
 				FUSE_CAP_READDIRPLUS | FUSE_CAP_IOCTL_DIR |
 				FUSE_CAP_AUTO_INVAL_DATA;
 
@@ -140,7 +140,8 @@ static int mount_options(const struct options *o, struct buf *b)
 
 static unsigned compat_wanted(const struct options *o)
 {
-	return (o->no_passthrough ? 0 : COMPAT_PASSTHROUGH) | COMPAT_DIRECT_MMAP |
+	return (o->no_passthrough ? 0 : COMPAT_PASSTHROUGH) |
+	       COMPAT_DIRECT_MMAP | COMPAT_PARALLEL_DIROPS |
 	       (o->xattr ? COMPAT_HANDLE_KILLPRIV_2 : 0);
 }
 
