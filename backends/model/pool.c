@@ -20,6 +20,7 @@
  * may hang. Once it waited in vain it takes the last known until the source has answered. */
 #define STAT_FRESH_NS NS_PER_S
 #define STAT_WAIT_NS  (500 * NS_PER_MS)
+#define STAT_FIRST_NS (50 * NS_PER_MS)
 
 static const char *const state_names[] = {
 	[POOL_UNDEFINED] = "undefined", [POOL_INACTIVE] = "inactive",
@@ -269,16 +270,20 @@ int pool_stat(struct pool *p, struct call *call, struct pool_stat *out, struct e
 	int r;
 
 	*out = (struct pool_stat){ .permissions = PERMISSIONS_UNSET };
-	if (pool_state(p) != POOL_RUNNING || pool_begin(p, &u, err) < 0)
+	if (pool_begin(p, &u, NULL) < 0 || !BACKEND_HAS(u.backend, pool_stat))
 		return 0;
-	if (!BACKEND_HAS(u.backend, pool_stat))
+	if (call && deadline_passed(call->deadline_ns) && !u.live->local) {
+		SCOPED_POOL(p);
+		*out = p->stat;
 		return 0;
+	}
 	r = u.backend->pool_stat(u.pool, out, call, err);
 	if (r < 0)
 		return r;
 
 	SCOPED_POOL(p);
 	p->stat = *out;
+	p->stat.permissions.label = NULL; /* the caller's */
 	p->stat_ns = clock_now();
 	return 0;
 }
@@ -290,6 +295,7 @@ static void run_stat(struct task *t)
 	struct pool_stat out;
 
 	pool_stat(p, &call, &out, NULL);
+	permissions_clear(&out.permissions);
 
 	SCOPED_POOL(p);
 	p->stat_queued = false;
@@ -310,6 +316,9 @@ static void ask_sizes(struct pool *p, uint64_t deadline)
 	pool_ref(p);
 	if (deadline && deadline < until)
 		until = deadline;
+	/* zeros just after the start would be wrong; a moment is little even for who cannot wait */
+	if (!before && until < clock_now() + STAT_FIRST_NS)
+		until = clock_now() + STAT_FIRST_NS;
 
 	struct timespec at = clock_timespec(until);
 
@@ -347,11 +356,14 @@ static struct definition *definition_of(struct pool *p, bool saved)
 int pool_show_xml(struct pool *p, struct call *call, struct buf *out, struct error *err)
 {
 	AUTO_DEFINITION struct definition *d = definition_of(p, false);
-	struct pool_stat live;
+	struct pool_stat live = { .permissions = PERMISSIONS_UNSET };
+	int r;
 
 	if (!d)
 		return 0;
-	return pool_xml_print(&d->spec, live_sizes(p, call, &live) ? &live : NULL, out, err);
+	r = pool_xml_print(&d->spec, live_sizes(p, call, &live) ? &live : NULL, out, err);
+	permissions_clear(&live.permissions);
+	return r;
 }
 
 int pool_show_saved(struct pool *p, struct buf *out, struct error *err)

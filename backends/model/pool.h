@@ -88,7 +88,8 @@ int pool_set_protected(struct pool *p, bool on, struct error *err);
 /* -EPERM in a protected pool; what: "remove volume 'v'". */
 int pool_check_protected(struct pool *p, const char *what, struct error *err);
 
-/* Sizes; all zero unless running. */
+/* Sizes; all zero unless running. A call whose deadline has passed asks no source that may hang: it
+ * gets what was last known. The caller clears out->permissions. */
 int pool_stat(struct pool *p, struct call *call, struct pool_stat *out, struct error *err);
 
 /* The last failure: of the pool, or of one of its volumes (volume not NULL). */
