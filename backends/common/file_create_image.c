@@ -141,9 +141,30 @@ static int add_options(struct creation *c, const struct volume_spec *spec, struc
 	return r < 0 ? error_code(err, -r, "cannot make an image") : 0;
 }
 
-/* The size of what is below, where the description gives none. */
-static int measure(int fd, const struct stat *st, const char *driver, uint64_t *capacity,
-		   struct error *err)
+/*
+ * Where the description does not say what is below, its header does; but a guest may have written
+ * that one, so it is believed only as long as it names no other file.
+ */
+static int choose_driver(struct creation *c, const struct volume_backing *b,
+			 const struct image_info *below, struct error *err)
+{
+	const char *format = b->format ? b->format : below->format;
+
+	if (!b->format && (below->backing || below->data_file))
+		return error_set(err, EINVAL,
+				 "the backing image '%s' looks like %s upon another file: say so in "
+				 "an xml, <backingStore><path>…</path><format type='%s'/>",
+				 b->path, format, format);
+	c->backing_driver = qemu_driver(format);
+	if (!c->backing_driver)
+		return error_set(err, EOPNOTSUPP, "a backing image of format '%s' cannot be used",
+				 format);
+	return 0;
+}
+
+/* The format of what is below, and the size, where the description does not give them. */
+static int look_below(int fd, struct creation *c, const struct volume_spec *spec,
+		      struct error *err)
 {
 	struct image_info info = { 0 };
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -151,12 +172,14 @@ static int measure(int fd, const struct stat *st, const char *driver, uint64_t *
 
 	if (end < 0)
 		return error_errno(err, "cannot read the size of the backing image");
-	*capacity = end;
-	if (!strcmp(driver, "raw"))
-		return 0;
 	r = image_probe(fd, end, &info, err);
+	/* a damaged header is none of raw bytes' business */
+	if (r == -EINVAL && spec->backing.format && !strcmp(spec->backing.format, "raw"))
+		r = 0;
 	if (r == 0)
-		*capacity = info.capacity;
+		r = choose_driver(c, &spec->backing, &info, err);
+	if (r == 0 && !spec->has_capacity)
+		c->capacity = strcmp(c->backing_driver, "raw") ? info.capacity : (uint64_t)end;
 	image_info_clear(&info);
 	return r;
 }
@@ -168,8 +191,6 @@ static int measure(int fd, const struct stat *st, const char *driver, uint64_t *
 static int add_backing(struct file_pool *fp, struct creation *c, const struct volume_spec *spec,
 		       struct call *call, struct error *err)
 {
-	const char *path = spec->backing.path;
-	const char *format = spec->backing.format ? spec->backing.format : "raw";
 	AUTO_FREE char *whole = NULL;
 	struct stat st;
 	int r;
@@ -178,11 +199,7 @@ static int add_backing(struct file_pool *fp, struct creation *c, const struct vo
 	    strcmp(c->driver, "qcow"))
 		return error_set(err, EINVAL,
 				 "a volume of format '%s' cannot have a backing image", c->driver);
-	c->backing_driver = qemu_driver(format);
-	if (!c->backing_driver)
-		return error_set(err, EOPNOTSUPP, "a backing image of format '%s' cannot be used",
-				 format);
-	r = backing_path(fp->target, path, &whole, err);
+	r = backing_path(fp->target, spec->backing.path, &whole, err);
 	if (r < 0)
 		return r;
 
@@ -190,9 +207,8 @@ static int add_backing(struct file_pool *fp, struct creation *c, const struct vo
 
 	if (fd < 0)
 		return fd;
-	if (!spec->has_capacity)
-		r = measure(fd, &st, c->backing_driver, &c->capacity, err);
-	c->backing = path;
+	r = look_below(fd, c, spec, err);
+	c->backing = spec->backing.path;
 	if (!strcmp(c->driver, "vmdk"))
 		c->backing = c->backing_owned = take(whole);
 	return r;

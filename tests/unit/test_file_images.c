@@ -227,6 +227,17 @@ static void backing_images(void **state)
 	spec.capacity = 4 * MIB;
 	assert_ok(p, create(p, "chain", &spec));
 
+	/* its header is believed where nobody says it, but not to name other files */
+	spec.backing.format = NULL;
+	assert_fails(p, EINVAL, "qcow2", create(p, "x", &spec));
+	assert_ok(p, BE->vol_flatten(p->pool, "chain", &p->call, &p->err));
+	spec.backing.path = "chain";
+	assert_ok(p, create(p, "unsaid", &spec));
+
+	AUTO_VOLUME_SPEC struct volume_spec unsaid = describe(p, "unsaid");
+
+	assert_string_equal(unsaid.backing.format, "qcow2");
+
 	AUTO_VOLUME_SPEC struct volume_spec d = describe(p, "relative");
 
 	assert_string_equal(d.backing.path, whole);
@@ -248,7 +259,7 @@ static void backing_images(void **state)
 	spec.format = "vmdk";
 	spec.backing.format = "raw";
 	assert_true(create(p, "x", &spec) < 0);
-	check_entries(p, 4);
+	check_entries(p, 5);
 }
 
 static void a_backing_image_is_opened_as_the_caller(void **state)
