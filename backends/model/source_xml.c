@@ -143,8 +143,12 @@ static int read_scsi_host(const struct xml_element *e, struct pool_adapter *a,
 			e, err,
 			"both 'name' and 'parentaddr' cannot be specified for the "
 			"'scsi_host' adapter");
-	if (xml_integer(parent, "unique_id", 10, 0, INT32_MAX, &unique_id, NULL) < 0 ||
-	    unique_id < 0)
+
+	int r = xml_integer(parent, "unique_id", 10, 0, INT32_MAX, &unique_id, NULL);
+
+	if (r == -ENOMEM)
+		return no_memory(err);
+	if (r < 0 || unique_id < 0)
 		return xml_refuse(parent, err,
 				  "missing or invalid scsi adapter 'unique_id' value");
 	a->has_parentaddr = true;
