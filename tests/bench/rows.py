@@ -65,7 +65,7 @@ class Copy(Row):
     scale = PER_MIB
 
     def __init__(self, way):
-        super().__init__(f"cp {way}", figures(cpu=1.1, speed=0.97, us=330))
+        super().__init__(f"cp {way}", figures(cpu=1.1, speed=0.97, us_over=330))
         self.way = way
 
     def prepare(self, bench, name):
@@ -170,10 +170,9 @@ def sparse_file(path):
 
 
 class Names(Row):
-    """Creation of 1,000 volumes with a size, then deletion.
+    """Creation of 1,000 volumes with a size, or their deletion.
 
-    ext4 is slow to find an inode where many were deleted in the last minutes: nothing is deleted
-    before all rounds of the creation are done, and each round of the deletion makes its own names.
+    Nothing is deleted before all rounds of the creation are done; see Bench.names.
     """
     wall = "time"
     systems = ("native", "storagefs", "libvirt")
@@ -185,38 +184,45 @@ class Names(Row):
         self.rest = []
 
     def prepare(self, bench, name):
-        bench.system(name)
+        target = os.path.join(bench.names(), name)
+        os.makedirs(target, exist_ok=True)
+        if name != "native":
+            bench.system(name).add_pool("names", target)
 
     def sample(self, bench, name):
-        system, prefix = bench.system(name), f"r{len(self.rest)}"
-        created = self.act(bench, system, "create", prefix)
+        prefix = f"r{len(self.rest)}"
+        created = self.act(bench, name, "create", prefix)
         if self.measured == "delete":
-            return self.act(bench, system, "delete", prefix)
-        self.rest.append((system, prefix))
+            return self.act(bench, name, "delete", prefix)
+        self.rest.append((name, prefix))
         return created
 
     def finish(self, bench):
-        for system, prefix in self.rest:
-            self.act(bench, system, "delete", prefix)
+        for name, prefix in self.rest:
+            self.act(bench, name, "delete", prefix)
 
-    def act(self, bench, system, verb, prefix):
-        count = ("-n", str(self.count))
-        if system.name != "libvirt":
-            size = [str(MIB)] if verb == "create" else []
-            return bench.workload(*count, "-x", prefix, verb, system.volumes, *size,
-                                  pids=system.pids)
+    def act(self, bench, name, verb, prefix):
+        system, args = bench.system(name), ["-n", str(self.count)]
+        if name == "libvirt":
+            return bench.workload(*args, "exec", *system.virsh(), pids=system.pids,
+                                  stdin=self.script(verb, prefix))
+        directory = os.path.join(bench.names(), "native")
+        if name == "storagefs":
+            directory = os.path.join(system.mount, "pools", "names", "volumes")
+        args += ["-x", prefix, verb, directory]
+        return bench.workload(*args, *([str(MIB)] if verb == "create" else []), pids=system.pids)
+
+    def script(self, verb, prefix):
         names = [f"{prefix}-{i:06}" for i in range(self.count)]
-        lines = [f"vol-delete --pool bench {v}" for v in names]
-        if verb == "create":
-            lines = [line for v in names for line in (f"vol-create-as bench {v} 0",
-                                                      f"vol-resize --pool bench {v} 1M")]
-        return bench.workload(*count, "exec", *system.virsh(), pids=system.pids,
-                              stdin="\n".join(lines) + "\n")
+        if verb == "delete":
+            return "".join(f"vol-delete --pool names {v}\n" for v in names)
+        return "".join(f"vol-create-as names {v} 0\nvol-resize --pool names {v} 1M\n"
+                       for v in names)
 
 
 def many_files(bench, count):
     """A directory of that many sparse files, shared by all systems."""
-    path = os.path.join(bench.work, f"names-{count}")
+    path = os.path.join(bench.names(), str(count))
     if not os.path.isdir(path):
         os.mkdir(path)
         bench.workload("-n", str(count), "create", path, str(MIB))
@@ -243,19 +249,12 @@ class List(Row):
         if name == "libvirt" and (self.again or self.count > 10000):
             raise NoCounterpart("over 16,384 volumes it lists none" if not self.again else "")
         system, target = bench.system(name), many_files(bench, self.count)
-        if name == "storagefs":
-            pool = os.path.join(system.mount, "pools", self.pool)
-            if not os.path.exists(pool):
-                os.mkdir(pool)
-                write(f"{pool}/xml", "<pool type='dir'><target><path>"
-                      f"{target}</path></target></pool>\n")
-        elif name == "libvirt" and not os.path.exists(f"{system.home}/{self.pool}"):
-            run(*system.virsh("pool-create-as", self.pool, "dir", "--target", target))
-            write(f"{system.home}/{self.pool}", "")
+        if name != "native":
+            system.add_pool(self.pool, target)
 
     def sample(self, bench, name):
         system = bench.system(name)
-        command = ["ls", "-l", os.path.join(bench.work, f"names-{self.count}")]
+        command = ["ls", "-l", many_files(bench, self.count)]
         if name == "libvirt":
             command = system.virsh("vol-list", "--details", self.pool)
         if name == "storagefs":
@@ -268,9 +267,9 @@ class List(Row):
 
 
 class Attribute(Row):
-    """open, read and close of an attribute against the same on tmpfs."""
+    """open, read and close of an attribute against the same on tmpfs, and on the least libfuse."""
     reference = "tmpfs"
-    systems = ("tmpfs", "storagefs")
+    systems = ("tmpfs", "storagefs", "minimal libfuse")
     wall = "time"
 
     def __init__(self, name, file):
@@ -278,14 +277,16 @@ class Attribute(Row):
         self.file = file
 
     def prepare(self, bench, name):
+        system = bench.system(name)
         if name == "tmpfs":
-            write(os.path.join(bench.system(name).volumes, "state"), "running\n")
+            write(os.path.join(system.mount, "state"), "running\n")
 
     def sample(self, bench, name):
         system = bench.system(name)
-        path = os.path.join(system.volumes, "state")
-        if name == "storagefs":
-            data_file(bench, system)
+        path = os.path.join(system.mount, "state")
+        if name == "minimal libfuse":
+            path = os.path.join(system.mount, "hello")
+        elif name == "storagefs":
             path = os.path.join(system.pool, self.file)
         return bench.workload("-n", "1000" if bench.quick else "5000", "-b", "4096", "read", path,
                               pids=system.pids)

@@ -51,6 +51,21 @@ def is_mounted(path):
         return any(line.split()[4] == path for line in mounts)
 
 
+def unmount(path):
+    if is_mounted(path):
+        tool = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-uz"]
+        subprocess.run([*tool, path], capture_output=True)
+
+
+def mount_image(image, path):
+    """An ext4 of its own, on a sparse file."""
+    with open(image, "wb") as f:
+        f.truncate(4 << 30)
+    run("mkfs.ext4", "-q", "-F", "-N", "400000", "-E", "lazy_itable_init=0,lazy_journal_init=0",
+        image)
+    run("mount", "-o", "loop", image, path)
+
+
 def write(path, text):
     with open(path, "w") as f:
         f.write(text)
@@ -79,7 +94,7 @@ class System:
 
     def __init__(self, bench):
         self.bench = bench
-        self.home = os.path.join(bench.work, self.name)
+        self.home = os.path.join(bench.work, self.name.replace(" ", "-"))
         self.processes = []
         self.mounts = []
         shutil.rmtree(self.home, ignore_errors=True)
@@ -118,9 +133,7 @@ class System:
                 process.kill()
                 process.wait()
         for path in self.mounts:
-            if is_mounted(path):
-                tool = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-uz"]
-                subprocess.run([*tool, path], capture_output=True)
+            unmount(path)
         self.processes, self.mounts = [], []
 
 
@@ -170,6 +183,14 @@ class Storagefs(System):
             raise Failed(f"{e} ({self.log()})") from e
         self.volumes = os.path.join(self.pool, "volumes")
 
+    def add_pool(self, name, target):
+        """Another pool; returns its volumes."""
+        pool = os.path.join(self.mount, "pools", name)
+        if not os.path.exists(pool):
+            os.mkdir(pool)
+            write(os.path.join(pool, "xml"), POOL_XML.format(name=name, target=target))
+        return os.path.join(pool, "volumes")
+
 
 class NoPassthrough(Storagefs):
     """The same with its own data path, as pools of other types have it."""
@@ -180,15 +201,26 @@ class NoPassthrough(Storagefs):
 class Tmpfs(System):
     """A file of a tmpfs: what opening and reading a small file costs at least."""
     name = "tmpfs"
-    whole = True
 
     def start(self):
-        self.volumes = os.path.join(self.home, "mnt")
-        os.mkdir(self.volumes)
+        self.mount = os.path.join(self.home, "mnt")
+        os.mkdir(self.mount)
         if os.geteuid() != 0:
             raise Unavailable("needs root")
-        run("mount", "-t", "tmpfs", "tmpfs", self.volumes)
-        self.mounts.append(self.volumes)
+        run("mount", "-t", "tmpfs", "tmpfs", self.mount)
+        self.mounts.append(self.mount)
+
+
+class Minimal(System):
+    """minimal_fuse.c: what FUSE costs before a filesystem does anything."""
+    name = "minimal libfuse"
+
+    def start(self):
+        self.mount = os.path.join(self.home, "mnt")
+        os.mkdir(self.mount)
+        self.mounts.append(self.mount)
+        process = self.spawn(os.path.join(self.bench.work, "minimal_fuse"), self.mount)
+        wait_for(lambda: is_mounted(self.mount), "minimal_fuse did not mount", process)
 
 
 class Qemu(System):
@@ -284,6 +316,7 @@ class Libvirt(System):
 
     def start(self):
         self.lay_out()
+        self.pools = set()
         self.target = self.target or os.path.join(self.home, "files")
         os.makedirs(self.target, exist_ok=True)
         self.launch()
@@ -291,6 +324,11 @@ class Libvirt(System):
         write(xml, POOL_XML.format(name="bench", target=self.target))
         run(*self.virsh("pool-define", xml))
         run(*self.virsh("pool-start", "bench"))
+
+    def add_pool(self, name, target):
+        if name not in self.pools:
+            run(*self.virsh("pool-create-as", name, "dir", "--target", target))
+            self.pools.add(name)
 
     def virsh(self, *command):
         return ["virsh", "-q", "-c", self.uri, *command]
@@ -307,4 +345,4 @@ def define_pools(source, count, home):
 
 
 SYSTEMS = {kind.name: kind
-           for kind in (Native, Tmpfs, Storagefs, NoPassthrough, Qemu, Nbdfuse, Libvirt)}
+           for kind in (Native, Tmpfs, Minimal, Storagefs, NoPassthrough, Qemu, Nbdfuse, Libvirt)}
