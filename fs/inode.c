@@ -207,12 +207,14 @@ void inode_forget(uint64_t id, uint64_t lookups)
 		free_inode(i);
 }
 
-bool inode_known(const struct node *n)
+uint64_t inode_known(const struct node *n)
 {
 	uint64_t hash = node_hash(n);
 
 	SCOPED_LOCK(&lock);
-	return find_node(n, hash);
+	struct inode *i = find_node(n, hash);
+
+	return i ? i->id : 0;
 }
 
 uint64_t inode_changed(const struct node *n)
@@ -318,14 +320,13 @@ struct file *inode_volume_file(struct inode *i)
 	return NULL;
 }
 
-int inode_names(const struct pool *pool, struct buf *names)
+int inode_names_in(const struct node *dir, struct buf *names)
 {
 	SCOPED_LOCK(&lock);
 	map_for_each(l, &nodes) {
-		const struct node *n = &of_node(l)->address->node;
+		const char *name = node_name_in(&of_node(l)->address->node, dir);
 
-		if (n->pool == pool && n->name &&
-		    buf_add(names, n->name, strlen(n->name) + 1) < 0)
+		if (name && buf_add(names, name, strlen(name) + 1) < 0)
 			return -ENOMEM;
 	}
 	return 0;

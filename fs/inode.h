@@ -60,8 +60,8 @@ void inode_detach(const struct node *n);
 /* The inode of from, if any, follows to a new address. Consumes *to. */
 void inode_move(const struct node *from, struct node *to);
 bool inode_is_named(struct inode *i);
-/* Whether the kernel has an inode for exactly this node. */
-bool inode_known(const struct node *n);
+/* The id of the inode that the kernel has for exactly this node; 0: none. */
+uint64_t inode_known(const struct node *n);
 
 /* Open files of an inode. */
 void inode_add_file(struct inode *i, struct file *f);
@@ -69,5 +69,5 @@ void inode_remove_file(struct inode *i, struct file *f);
 /* A reference to one that is an open volume; NULL: none. */
 struct file *inode_volume_file(struct inode *i);
 
-/* Adds the names of a pool's nodes that the kernel may know, each with its NUL. */
-int inode_names(const struct pool *pool, struct buf *names);
+/* Adds the names under which the kernel may know something in a directory, each with its NUL. */
+int inode_names_in(const struct node *dir, struct buf *names);

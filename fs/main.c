@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "backends/model/executor.h"
@@ -52,9 +53,10 @@ static int clear_dead_mount(const char *path, struct error *err)
 {
 	const char *const argv[] = { "fusermount3", "-u", "-q", "-z", "--", path, NULL };
 	struct run run = { .argv = argv, .deadline_ns = clock_now() + 10 * NS_PER_S };
-	struct stat st;
+	struct statfs st;
 
-	if (stat(path, &st) == 0 || errno != ENOTCONN)
+	/* not stat(2): the kernel may still know what that would say */
+	if (statfs(path, &st) == 0 || errno != ENOTCONN)
 		return 0;
 	log_warning("'%s' has a mount whose daemon is gone: unmounting it first", path);
 	if (umount2(path, MNT_DETACH) == 0)

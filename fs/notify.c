@@ -15,14 +15,17 @@
 #include "fs/file.h"
 #include "fs/fuse.h"
 #include "fs/inode.h"
+#include "fs/request.h"
 #include "fs/session.h"
 
-#define CHANGES_MAX 1024 /* of a pool; more: everything known of it is told */
+#define NOTICES_MAX 1024 /* of a pool; more: everything known of it is told */
 #define COALESCE    16   /* newest changes that are looked through for the same one */
 #define LINGER_NS   NS_PER_S
+#define SETTLE_NS   (50 * NS_PER_MS)
 
 struct notice {
 	struct list link;
+	uint64_t number;
 	uint64_t ino;
 	bool entry; /* name in directory ino; else ino itself */
 	char name[];
@@ -31,9 +34,10 @@ struct notice {
 struct channel {
 	struct list link;
 	struct pool *pool; /* a reference; NULL: the root */
-	struct list changes;
-	unsigned n_changes;
-	bool sweep; /* tell all that is known */
+	struct list notices;
+	unsigned n_notices;
+	bool sweep;        /* tell all that is known */
+	uint64_t telling; /* number of the one that is being told; 0: none */
 };
 
 struct parked_dir {
@@ -49,6 +53,11 @@ static struct parked_dir *parked;
 static size_t n_parked, max_parked;
 static unsigned threads;
 static bool closing;
+static uint64_t last_number;
+
+/* The newest that this thread has queued; 0: none since it last settled. */
+static __thread struct pool *queued_for;
+static __thread uint64_t queued_number;
 
 /* -- directories that must not be told of now -- */
 
@@ -94,98 +103,117 @@ void notify_directory_released(struct inode *i)
 
 /* -- telling -- */
 
-static void tell(uint64_t ino, const char *name)
+/* Errors are not looked at: the kernel does not have it, or has gone. */
+static void tell_inode(uint64_t ino)
 {
-	struct fuse_session *se = session_fuse();
+	fuse_lowlevel_notify_inval_inode(session_fuse(), ino, 0, 0);
+}
 
-	/* errors: the kernel does not have it, or has gone */
-	if (name)
-		fuse_lowlevel_notify_inval_entry(se, ino, name, strlen(name));
-	else
-		fuse_lowlevel_notify_inval_inode(se, ino, 0, 0);
+static void tell_name(uint64_t dir, const char *name)
+{
+	fuse_lowlevel_notify_inval_entry(session_fuse(), dir, name, strlen(name));
 }
 
 /*
- * Whether the name still stands for the object that the kernel has under it: the echo of a request of
- * ours. Only asked where nothing waits.
+ * The inode that the kernel has under a name, where that still stands for the same object: it was
+ * changed, or this is the echo of a request of ours. Only asked where nothing waits; else 0.
  */
-static bool still_right(const struct notice *ch)
+static uint64_t still_right(const struct notice *n)
 {
 	const struct node *dir;
-	struct inode *i = inode_get(ch->ino, &dir);
+	struct inode *i = inode_get(n->ino, &dir);
 	struct node child = { 0 };
 	struct call call = { 0 };
 	struct stat st;
-	bool right = false;
+	uint64_t ino = 0;
 
 	if (!i)
-		return false;
+		return 0;
 	if (!node_executor(dir, NODE_LOOKUP, NULL) &&
-	    node_lookup(dir, ch->name, &child, &st, &call, NULL) == 0) {
-		right = inode_known(&child);
+	    node_lookup(dir, n->name, &child, &st, &call, NULL) == 0) {
+		ino = inode_known(&child);
 		node_clear(&child);
 	}
 	inode_put(i);
-	return right;
+	return ino;
 }
 
-/* The first change that may be told now. */
+static void tell(const struct notice *n)
+{
+	uint64_t ino = n->entry ? still_right(n) : n->ino;
+
+	if (ino)
+		tell_inode(ino);
+	else
+		tell_name(n->ino, n->name);
+}
+
+static bool may_tell(const struct notice *n)
+{
+	return !n->entry || !find_parked(n->ino);
+}
+
+/* The first that may be told now. */
 static struct notice *next(struct channel *c)
 {
-	list_for_each(l, &c->changes) {
-		struct notice *ch = container_of(l, struct notice, link);
+	list_for_each(l, &c->notices) {
+		struct notice *n = container_of(l, struct notice, link);
 
-		if (ch->entry && find_parked(ch->ino))
+		if (!may_tell(n))
 			continue;
 		list_remove(l);
-		c->n_changes--;
-		return ch;
+		c->n_notices--;
+		return n;
 	}
 	return NULL;
 }
 
-static void tell_when_free(void *arg, const struct node *n, const char *name)
+static void tell_when_free(uint64_t ino, const char *name)
 {
-	uint64_t ino = inode_changed(n);
+	bool end;
+
+	pthread_mutex_lock(&lock);
+	while (!closing && find_parked(ino))
+		pthread_cond_wait(&news, &lock);
+	end = closing;
+	pthread_mutex_unlock(&lock);
+	if (!end)
+		tell_name(ino, name);
+}
+
+/* A directory, and every name in it that the kernel may hold. */
+static void sweep_directory(void *arg, const struct node *dir, const char *name)
+{
+	AUTO_BUF struct buf names = { 0 };
+	uint64_t ino = inode_changed(dir);
 
 	if (!ino)
 		return;
-	pthread_mutex_lock(&lock);
-	while (name && !closing && find_parked(ino))
-		pthread_cond_wait(&news, &lock);
-	pthread_mutex_unlock(&lock);
-	if (!closing)
-		tell(ino, name);
+	tell_inode(ino);
+	if (inode_names_in(dir, &names) < 0)
+		log_warning("out of memory: listings may be out of date for a minute");
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
+		tell_when_free(ino, names.data + at);
 }
 
-/* Every name of the pool that the kernel may hold, as if it had gone. */
 static void sweep(struct pool *pool)
 {
-	AUTO_BUF struct buf names = { 0 };
 	struct event all = { .what = EVENT_VOLUMES_ALL, .pool = pool, .from_outside = true };
 
-	nodes_affected(&all, tell_when_free, NULL);
-	if (inode_names(pool, &names) < 0)
-		log_warning("out of memory: listings may be out of date for a minute");
-	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
-		struct event gone = { .what = EVENT_VOLUME_REMOVED, .pool = pool,
-				      .name = names.data + at, .from_outside = true };
-
-		nodes_affected(&gone, tell_when_free, NULL);
-	}
+	nodes_affected(&all, sweep_directory, NULL);
 }
 
-static void drop_changes(struct channel *c)
+static void drop_notices(struct channel *c)
 {
-	for (struct list *l; (l = list_shift(&c->changes));)
+	for (struct list *l; (l = list_shift(&c->notices));)
 		free(container_of(l, struct notice, link));
-	c->n_changes = 0;
+	c->n_notices = 0;
 }
 
 /* Something to do for the channel: does it without the lock. false: nothing. */
 static bool work(struct channel *c)
 {
-	struct notice *ch;
+	struct notice *n;
 
 	if (c->sweep) {
 		c->sweep = false;
@@ -194,14 +222,16 @@ static bool work(struct channel *c)
 		pthread_mutex_lock(&lock);
 		return true;
 	}
-	ch = next(c);
-	if (!ch)
+	n = next(c);
+	if (!n)
 		return false;
+	c->telling = n->number;
 	pthread_mutex_unlock(&lock);
-	if (!ch->entry || !still_right(ch))
-		tell(ch->ino, ch->entry ? ch->name : NULL);
-	free(ch);
+	tell(n);
+	free(n);
 	pthread_mutex_lock(&lock);
+	c->telling = 0;
+	pthread_cond_broadcast(&news);
 	return true;
 }
 
@@ -211,7 +241,7 @@ static bool linger(struct channel *c)
 	struct timespec until = clock_timespec(clock_now() + LINGER_NS);
 	int ret = pthread_cond_timedwait(&news, &lock, &until);
 
-	return ret != ETIMEDOUT || !list_empty(&c->changes) || c->sweep;
+	return ret != ETIMEDOUT || !list_empty(&c->notices) || c->sweep;
 }
 
 static void *channel_thread(void *arg)
@@ -223,7 +253,7 @@ static void *channel_thread(void *arg)
 		if (!work(c) && !linger(c))
 			break;
 	list_remove(&c->link);
-	drop_changes(c);
+	drop_notices(c);
 	pthread_mutex_unlock(&lock);
 	if (c->pool)
 		pool_unref(c->pool);
@@ -273,7 +303,7 @@ static struct channel *get_channel(struct pool *pool)
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
-	list_init(&c->changes);
+	list_init(&c->notices);
 	if (!start_thread(c)) {
 		free(c);
 		return NULL;
@@ -285,49 +315,86 @@ static struct channel *get_channel(struct pool *pool)
 
 static bool queued_already(const struct channel *c, uint64_t ino, const char *name)
 {
-	const struct list *l = c->changes.prev;
+	const struct list *l = c->notices.prev;
 
-	for (int i = 0; i < COALESCE && l != &c->changes; i++, l = l->prev) {
-		const struct notice *ch = container_of(l, const struct notice, link);
+	for (int i = 0; i < COALESCE && l != &c->notices; i++, l = l->prev) {
+		const struct notice *n = container_of(l, const struct notice, link);
 
-		if (ch->ino == ino && ch->entry == !!name && strcmp(ch->name, name ? name : "") == 0)
+		if (n->ino == ino && n->entry == !!name && strcmp(n->name, name ? name : "") == 0)
 			return true;
 	}
 	return false;
 }
 
-static void add_change(struct channel *c, uint64_t ino, const char *name)
+static void add_notice(struct channel *c, uint64_t ino, const char *name)
 {
 	size_t len = name ? strlen(name) : 0;
-	struct notice *ch = calloc(1, sizeof(*ch) + len + 1);
+	struct notice *n = calloc(1, sizeof(*n) + len + 1);
 
-	if (!ch || (c->pool && c->n_changes >= CHANGES_MAX)) {
-		free(ch);
-		drop_changes(c);
+	if (!n || (c->pool && c->n_notices >= NOTICES_MAX)) {
+		free(n);
+		drop_notices(c);
 		c->sweep = true;
 		return;
 	}
-	ch->ino = ino;
-	ch->entry = name;
-	memcpy(ch->name, name ? name : "", len);
-	list_append(&c->changes, &ch->link);
-	c->n_changes++;
+	n->number = ++last_number;
+	n->ino = ino;
+	n->entry = name;
+	memcpy(n->name, name ? name : "", len);
+	list_append(&c->notices, &n->link);
+	c->n_notices++;
 }
 
 static void on_affected(void *arg, const struct node *n, const char *name)
 {
 	uint64_t ino = inode_changed(n);
 
-	if (!ino)
+	if (!ino || (name && request_tells(ino, name)))
 		return;
 
 	SCOPED_LOCK(&lock);
 	struct channel *c = get_channel(arg);
 
-	if (!c || c->sweep || queued_already(c, ino, name))
+	if (!c || c->sweep)
 		return;
-	add_change(c, ino, name);
+	if (!queued_already(c, ino, name))
+		add_notice(c, ino, name);
+	queued_for = arg;
+	queued_number = last_number;
 	pthread_cond_broadcast(&news);
+}
+
+/* Whether something up to that number is still on its way, and is not held up. */
+static bool unsettled(struct pool *pool, uint64_t number)
+{
+	struct channel *c = find_channel(pool);
+
+	if (!c || closing)
+		return false;
+	if (c->telling && c->telling <= number)
+		return true;
+	list_for_each(l, &c->notices) {
+		struct notice *n = container_of(l, struct notice, link);
+
+		if (n->number <= number && may_tell(n))
+			return true;
+	}
+	return false;
+}
+
+void notify_settle(void)
+{
+	struct timespec until;
+
+	if (!queued_number)
+		return;
+	until = clock_timespec(clock_now() + SETTLE_NS);
+
+	SCOPED_LOCK(&lock);
+	while (unsettled(queued_for, queued_number))
+		if (pthread_cond_timedwait(&news, &lock, &until) != 0)
+			break;
+	queued_number = 0;
 }
 
 static void want_sweep(struct pool *pool)
@@ -337,7 +404,7 @@ static void want_sweep(struct pool *pool)
 
 	if (!c)
 		return;
-	drop_changes(c);
+	drop_notices(c);
 	c->sweep = true;
 	pthread_cond_broadcast(&news);
 }

@@ -23,6 +23,10 @@ bool notify_close(unsigned timeout_ms);
 void notify_directory_parked(struct inode *i);
 void notify_directory_released(struct inode *i);
 
+/* Before an answer: waits, but not for long, until the kernel has been told what this thread has just
+ * changed, so that whoever made the change sees it. */
+void notify_settle(void);
+
 /* A poll(2) on a stream; takes over ph. */
 void notify_poll_add(struct file *f, struct fuse_pollhandle *ph);
 void notify_poll_end(struct file *f);

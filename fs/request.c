@@ -189,11 +189,29 @@ void request_done(struct request *r, int result, struct error *err)
 	request_unref(r);
 }
 
+static __thread struct request *current;
+
+bool request_tells(uint64_t directory, const char *name)
+{
+	const struct request *r = current;
+
+	if (!r || !r->op->holds_directory)
+		return false;
+	if (r->inode->id == directory && r->name && strcmp(r->name, name) == 0)
+		return true;
+	return r->to_inode && r->to_inode->id == directory && r->to_name &&
+	       strcmp(r->to_name, name) == 0;
+}
+
 static void execute(struct request *r)
 {
 	struct error err = { 0 };
-	int ret = r->op->run(r, &err);
+	int ret;
 
+	current = r;
+	ret = r->op->run(r, &err);
+	current = NULL;
+	notify_settle();
 	if (ret == REQUEST_PENDING)
 		return;
 	if (ret == -EAGAIN && r->op->retries && r->sleep) {
