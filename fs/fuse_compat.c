@@ -42,7 +42,7 @@ void compat_init(struct fuse_conn_info *conn)
 	ask(conn, COMPAT_DIRECT_MMAP, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
 	ask(conn, COMPAT_HANDLE_KILLPRIV_2, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	ask(conn, COMPAT_PARALLEL_DIROPS, FUSE_CAP_PARALLEL_DIROPS);
-	conn->max_backing_stack_depth = 2;
+	conn->max_backing_stack_depth = 1; /* the library adds one; the kernel takes at most 2 */
 }
 
 #else
