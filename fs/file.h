@@ -34,7 +34,6 @@ struct file {
 	bool inline_data;             /* reads and writes of fd do not wait */
 	bool passthrough;             /* holds the inode's backing id */
 	struct lane *lane;            /* for volumes without fd */
-	atomic_bool locks;            /* may hold POSIX locks */
 	struct fuse_pollhandle *poll; /* notify.c's */
 	struct list polled;
 

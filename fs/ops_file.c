@@ -318,7 +318,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (!r)
 		return;
-	if (f->volume && atomic_load(&f->locks))
+	if (f->volume)
 		volume_unlock_owner(f->volume, fi->lock_owner);
 	if (f->volume && volume_flush_ready(f->volume)) {
 		fuse_reply_err(req, 0);

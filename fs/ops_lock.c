@@ -51,7 +51,6 @@ static int run_setlk(struct request *r, struct error *err)
 
 	if (ret < 0)
 		return ret;
-	atomic_store(&r->file->locks, true);
 	return volume_setlk(r->file->volume, r->lock_owner, &r->lock, err);
 }
 
