@@ -136,13 +136,14 @@ static int keep_attributes(struct pool *p, const struct use *u, const char *name
 {
 	struct volume_attributes a = VOLUME_ATTRIBUTES_INIT;
 
+	if (USE_HAS(u, vol_setattr) && volume_class(u) == VOLUMES_ARE_FILES)
+		return 0;
+	/* Also when it is sized: an older volume of that name may have been removed from outside. */
 	a.unsized = volume_class(u) == VOLUMES_PROVISIONED && !spec->has_capacity;
 	if (!USE_HAS(u, vol_setattr)) {
 		a.mode = spec->permissions.mode;
 		a.uid = spec->permissions.owner;
 		a.gid = spec->permissions.group;
-	} else if (!a.unsized) {
-		return 0;
 	}
 	return attributes_set_volume(pool_attributes(p), name, &a, err);
 }

@@ -63,15 +63,29 @@ static int describe(struct pool *p, const struct use *u, const char *name,
 	return r < 0 ? r : complete(p, u, name, out, err);
 }
 
+/* Whether it is a plan still. One that somebody has overtaken from outside is dropped. */
+static bool is_planned(struct pool *p, const char *name, struct call *call)
+{
+	struct vol_stat st = { 0 };
+	struct error ignored;
+
+	if (!plan_exists(p, name))
+		return false;
+	if (volume_stat(p, name, &st, call, &ignored) < 0)
+		return true;
+	plan_drop(p, name);
+	return false;
+}
+
 /* What a plan says, or the volume; -EAGAIN and the like concern volumes only. */
-static int describe_any(struct pool *p, const char *name, struct volume_spec *out,
-			struct call *call, struct error *err)
+static int describe_any(struct pool *p, const char *name, bool planned,
+			struct volume_spec *out, struct call *call, struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	const struct pool_type *type = pool_type(p);
 	int r;
 
-	if (plan_exists(p, name)) {
+	if (planned) {
 		r = plan_get(p, name, out, err);
 		if (r == 0 && type && set_text(&out->type, type->volume_type) < 0)
 			r = error_code(err, ENOMEM, "cannot describe volume '%s'", name);
@@ -86,7 +100,7 @@ int volume_show_xml(struct pool *p, const char *name, struct call *call, struct 
 {
 	AUTO_VOLUME_SPEC struct volume_spec s = VOLUME_SPEC_INIT;
 	const struct pool_type *type = pool_type(p);
-	int r = describe_any(p, name, &s, call, err);
+	int r = describe_any(p, name, is_planned(p, name, call), &s, call, err);
 
 	if (r < 0)
 		return r;
@@ -133,8 +147,8 @@ int volume_show(struct pool *p, const char *name, const char *field, struct call
 		struct buf *out, struct error *err)
 {
 	AUTO_VOLUME_SPEC struct volume_spec s = VOLUME_SPEC_INIT;
-	bool planned = plan_exists(p, name);
-	int r = describe_any(p, name, &s, call, err);
+	bool planned = is_planned(p, name, call);
+	int r = describe_any(p, name, planned, &s, call, err);
 
 	if (r == 0) {
 		r = show_field(&s, field, planned, out);
@@ -225,7 +239,7 @@ int volume_store(struct pool *p, const char *name, const char *field, const char
 
 	if (!line)
 		return error_code(err, ENOMEM, "cannot write the %s of volume '%s'", field, name);
-	if (plan_exists(p, name))
+	if (is_planned(p, name, call))
 		return plan_store(p, name, field, line, err);
 	if (strcmp(field, "capacity"))
 		return error_set(err, EPERM,
