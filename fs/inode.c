@@ -84,6 +84,12 @@ static void unname(struct inode *i)
 	i->named = false;
 }
 
+static void lose_name(struct inode *i)
+{
+	unname(i);
+	i->gone = true;
+}
+
 /* Makes an inode for a node that has none; n is consumed when it succeeds. */
 static struct inode *insert(struct node *n, uint64_t hash)
 {
@@ -238,6 +244,13 @@ void inode_detach(const struct node *n)
 	struct inode *i = find_node(n, hash);
 
 	if (i)
+		lose_name(i);
+}
+
+void inode_renew(struct inode *i)
+{
+	SCOPED_LOCK(&lock);
+	if (i->id != INODE_ROOT)
 		unname(i);
 }
 
@@ -249,12 +262,13 @@ static bool readdress(struct inode *i, struct address *a)
 
 	if (other == i)
 		return false;
-	unname(i);
+	lose_name(i);
 	if (other)
-		unname(other);
+		lose_name(other);
 	if (map_insert(&nodes, &i->by_node, hash) < 0)
 		return false;
 	i->named = true;
+	i->gone = false;
 	a->older = i->address;
 	i->address = a;
 	return true;
@@ -275,7 +289,7 @@ void inode_move(const struct node *from, struct node *to)
 	struct inode *i = find_node(from, hash);
 
 	if (i && !a)
-		unname(i);
+		lose_name(i);
 	else if (i && readdress(i, a))
 		a = NULL;
 	if (i && !i->refs)
@@ -288,10 +302,10 @@ void inode_move(const struct node *from, struct node *to)
 	node_clear(to);
 }
 
-bool inode_is_named(struct inode *i)
+bool inode_is_gone(struct inode *i)
 {
 	SCOPED_LOCK(&lock);
-	return i->named;
+	return i->gone;
 }
 
 void inode_add_file(struct inode *i, struct file *f)

@@ -33,7 +33,8 @@ struct inode {
 	struct backing *backing; /* backing.c's, under its lock */
 	uint64_t lookups;
 	unsigned refs;
-	bool named;      /* in the map by node; false: its name is gone or another's */
+	bool named;      /* in the map by node: a lookup of its address finds it */
+	bool gone;       /* its name is gone, or another's */
 	atomic_uint changes; /* of a directory's names, counted as they are told */
 	atomic_uint listed;  /* changes + 1 when a reader last got all of them; the kernel keeps those */
 };
@@ -59,7 +60,10 @@ uint64_t inode_changed(const struct node *n);
 void inode_detach(const struct node *n);
 /* The inode of from, if any, follows to a new address. Consumes *to. */
 void inode_move(const struct node *from, struct node *to);
-bool inode_is_named(struct inode *i);
+bool inode_is_gone(struct inode *i);
+/* The kernel holds its lock, for as long as a request of it waits: who looks the name up from now on
+ * gets another inode. */
+void inode_renew(struct inode *i);
 /* The id of the inode that the kernel has for exactly this node; 0: none. */
 uint64_t inode_known(const struct node *n);
 

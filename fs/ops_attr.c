@@ -31,8 +31,8 @@ static int stat_volume(struct request *r, struct volume_handle *v, struct error 
 
 static int stat_inode(struct request *r, struct error *err)
 {
-	int ret = inode_is_named(r->inode) ?
-		node_stat(r->node, &r->out.st, &r->call, err) : -ENOENT;
+	int ret = inode_is_gone(r->inode) ?
+		-ENOENT : node_stat(r->node, &r->out.st, &r->call, err);
 
 	if (ret == -ENOENT && r->file && r->file->volume)
 		ret = stat_volume(r, r->file->volume, err);
@@ -95,7 +95,7 @@ static int run_setattr(struct request *r, struct error *err)
 
 	if (r->file && r->file->handle && (a->mask & NODE_SIZE))
 		ret = set_size(r, err);
-	if (ret == 0 && a->mask && inode_is_named(r->inode))
+	if (ret == 0 && a->mask && !inode_is_gone(r->inode))
 		ret = node_setattr(r->node, &r->attr, &r->call, err);
 	else if (ret == 0 && a->mask)
 		ret = set_by_descriptor(r->file ? r->file->fd : -1, a, err);

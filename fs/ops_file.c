@@ -271,7 +271,8 @@ static int run_write(struct request *r, struct error *err)
 }
 
 static const struct op write_op = {
-	.node_op = NODE_WRITE, .metric = METRIC_WRITE, .run = run_write, .reply = reply_count,
+	.node_op = NODE_WRITE, .metric = METRIC_WRITE, .holds_file = true,
+	.run = run_write, .reply = reply_count,
 };
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,

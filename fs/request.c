@@ -269,6 +269,8 @@ bool request_park(struct request *r)
 		r->parked = true;
 		if (r->op->holds_directory)
 			notify_directory_parked(r->inode);
+		if (r->op->holds_file)
+			inode_renew(r->inode);
 		fuse_req_interrupt_func(r->req, on_interrupt, r);
 		if (parked_add(r))
 			return true;

@@ -28,6 +28,8 @@ struct op {
 	enum metric_op metric;
 	/* The kernel holds the directory (request->inode) locked until the answer. */
 	bool holds_directory;
+	/* The kernel holds the file locked, against opening it anew, too. */
+	bool holds_file;
 	/* ENOENT, EOPNOTSUPP and ERANGE are answers here, not failures to be told. */
 	bool may_miss, probes;
 	/* -EAGAIN means that another holds the lock: asked again every 20 ms if request->sleep. */
