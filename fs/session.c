@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fuse_log.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@
 
 static struct fuse_session *session;
 static char *mountpoint;
-static atomic_bool refused; /* the kernel lacks what we need */
+static bool mounted;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t threads[THREADS_MAX];
@@ -47,14 +49,12 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ATOMIC_O_TRUNC |
 				FUSE_CAP_ASYNC_DIO | FUSE_CAP_POSIX_LOCKS |
-				FUSE_CAP_FLOCK_LOCKS |
-				FUSE_CAP_READDIRPLUS | FUSE_CAP_IOCTL_DIR |
-				FUSE_CAP_AUTO_INVAL_DATA;
+				FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS |
+				FUSE_CAP_IOCTL_DIR | FUSE_CAP_AUTO_INVAL_DATA;
 
 	conn->want = conn->capable & wanted;
 	if (!(conn->want & FUSE_CAP_ATOMIC_O_TRUNC)) {
 		log_error("this kernel opens and truncates in two steps, which would lose data");
-		atomic_store(&refused, true);
 		kill(getpid(), SIGTERM);
 	}
 	conn->max_background = conn->congestion_threshold = 4096;
@@ -145,12 +145,28 @@ static unsigned compat_wanted(const struct options *o)
 	       (o->xattr ? COMPAT_HANDLE_KILLPRIV_2 : 0);
 }
 
+/* libfuse's own words: kept for the error, and logged. */
+static char fuse_said[200];
+
+static void on_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	char text[sizeof(fuse_said)];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	if (mounted)
+		log_warning("%s", text);
+	else
+		strcpy(fuse_said, text);
+}
+
 int session_mount(const struct options *o, struct error *err)
 {
 	AUTO_BUF struct buf opts = { 0 };
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	int ret;
 
+	fuse_set_log_func(on_fuse_log);
 	if (o->xattr)
 		add_xattr_ops();
 	mountpoint = strdup(o->mountpoint);
@@ -161,12 +177,14 @@ int session_mount(const struct options *o, struct error *err)
 		session = fuse_session_new(&args, &ops, sizeof(ops), NULL);
 	fuse_opt_free_args(&args);
 	if (!session)
-		return error_set(err, EINVAL, "libfuse refuses the mount options '%s'", opts.data);
+		return error_set(err, EINVAL, "libfuse refuses the mount options '%s': %s",
+				 opts.data, fuse_said);
 	if (fuse_session_mount(session, mountpoint) < 0) {
 		fuse_session_destroy(take(session));
-		return error_set(err, EIO, "cannot mount on '%s'; the line before says why",
-				 mountpoint);
+		return error_set(err, EIO, "cannot mount on '%s': %s", mountpoint,
+				 fuse_said[0] ? fuse_said : "fusermount3 says why");
 	}
+	mounted = true;
 	fcntl(fuse_session_fd(session), F_SETFD, FD_CLOEXEC);
 	ret = compat_attach(session, compat_wanted(o));
 	return ret < 0 ? error_code(err, -ret, "cannot use /dev/fuse") : 0;
