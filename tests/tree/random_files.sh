@@ -5,11 +5,12 @@
 need_backend dir
 random_ops=$STORAGEFS_BUILD/tests/tree/random_ops
 [ -x "$random_ops" ] || skip "random_ops is not built"
+seeds=${SEEDS-1 2 3}
 
 try() # COUNT: several at once, each with its seed
 {
 	dir_pool a
-	for seed in 1 2 3; do
+	for seed in $seeds; do
 		"$random_ops" "$storage/pools/a/volumes/v$seed" "$tmp/plain$seed" "$seed" "$1" &
 		pids="${pids-} $!"
 	done
@@ -17,7 +18,7 @@ try() # COUNT: several at once, each with its seed
 		wait "$pid" || fail "a volume is not what a plain file is"
 	done
 	pids=
-	for seed in 1 2 3; do
+	for seed in $seeds; do
 		cmp "$tmp/a/v$seed" "$tmp/plain$seed" || fail "the file behind v$seed differs"
 	done
 }
