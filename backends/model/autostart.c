@@ -52,8 +52,7 @@ void autostart_submit(struct pool *p, bool if_active)
 
 bool autostart_again(struct pool *p)
 {
-	if (!p->autostart || model_options()->no_autostart || store_read_only() ||
-	    model_closing())
+	if (!p->autostart || !model_starts_pools())
 		return false;
 	p->retry_s = p->retry_s ? p->retry_s * 2 : 1;
 	if (p->retry_s > LONGEST_PAUSE_S)
@@ -83,12 +82,11 @@ static int retry_one(void *arg, struct pool *p)
 
 static int start_one(void *arg, struct pool *p)
 {
-	const struct model_options *o = model_options();
 	bool start, look;
 
 	pool_lock(p);
-	start = p->now && p->autostart && !o->no_autostart;
-	look = p->now && (o->read_only || mark_is_set(p->name, p->now->spec.uuid));
+	start = p->now && p->autostart && model_starts_pools();
+	look = p->now && (store_read_only() || mark_is_set(p->name, p->now->spec.uuid));
 	pthread_mutex_unlock(&p->lock);
 	if (start || look)
 		autostart_submit(p, !start);

@@ -64,8 +64,6 @@ static int options_put(const struct model_options *o, struct error *err)
 			new->o.mountpoint = new->mountpoint = strdup(o->mountpoint);
 		if (!new->o.timeout_s)
 			new->o.timeout_s = DEFAULT_TIMEOUT_S;
-		if (o->read_only)
-			new->o.no_autostart = true;
 	}
 	if (!new || !new->source || (o->mountpoint && !new->mountpoint)) {
 		options_free(new);
@@ -94,6 +92,11 @@ int model_reconfigure(bool read_only, unsigned timeout_s, struct error *err)
 	if (timeout_s)
 		o.timeout_s = timeout_s;
 	return options_put(&o, err);
+}
+
+bool model_starts_pools(void)
+{
+	return !model_options()->no_autostart && !store_read_only() && !model_closing();
 }
 
 bool model_closing(void)

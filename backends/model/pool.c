@@ -228,7 +228,7 @@ static int refuse_use(struct pool *p, struct error *err)
 				 p->name);
 	case POOL_AWAY:
 		return error_set(err, ETIMEDOUT, "pool '%s' is away: %s", p->name,
-				 p->error.code ? p->error.text : "its source does not answer");
+				 *p->lost.text ? p->lost.text : "its source does not answer");
 	case POOL_STARTING:
 	case POOL_STOPPING:
 	case POOL_BUILDING:

@@ -32,7 +32,7 @@ static void host_lost(void *ctx, const struct error *err)
 
 	pthread_mutex_lock(&p->lock);
 	was = p->state;
-	p->lost = err;
+	p->lost = err ? *err : (struct error){ 0 };
 	if (err) {
 		p->error = *err;
 		p->error_of_start = false;

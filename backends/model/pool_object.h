@@ -52,7 +52,7 @@ struct pool {
 	struct timespec changed;
 	struct definition *now, *next; /* next: redefined while running */
 	struct live *live;
-	bool lost; /* the source has told that it is gone */
+	struct error lost; /* what the backend said when its source went away; no code: it is there */
 	bool autostart;
 	const char *verb; /* under way; NULL: none */
 	bool verb_done;   /* its outcome is shown: who comes now waits for the moment to its end */
@@ -135,6 +135,8 @@ void pools_free(void);
 
 /* The daemon ends: nothing new is begun. */
 bool model_closing(void);
+/* Whether pools start by themselves: not with no_autostart, nor while read-only. */
+bool model_starts_pools(void);
 /* How long an operation on a source may take, as a deadline from now. */
 uint64_t model_deadline(void);
 

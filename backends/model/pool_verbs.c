@@ -230,7 +230,7 @@ static void started(struct pool *p, struct live *l)
 
 	pool_lock(p);
 	p->live = l;
-	conclude(p, p->lost ? POOL_AWAY : POOL_RUNNING);
+	conclude(p, p->lost.code ? POOL_AWAY : POOL_RUNNING);
 	p->retry_s = 0;
 	had_error = p->error_of_start;
 	if (had_error)
@@ -280,7 +280,7 @@ static int begin_start(struct pool *p, bool alone, struct definition **d, bool *
 	if (p->live)
 		return 0;
 	*d = definition_ref(p->now);
-	p->lost = false;
+	p->lost = (struct error){ 0 };
 	*tell = !alone || p->state != POOL_FAILED;
 	if (*tell)
 		pool_set_state(p, POOL_STARTING);
@@ -450,7 +450,7 @@ static void not_stopped(struct pool *p)
 	enum pool_state s;
 
 	pool_lock(p);
-	s = p->lost ? POOL_AWAY : POOL_RUNNING;
+	s = p->lost.code ? POOL_AWAY : POOL_RUNNING;
 	conclude(p, s);
 	pthread_mutex_unlock(&p->lock);
 	pool_tell_state(p, s);
@@ -599,7 +599,7 @@ static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
 	}
 	pool_lock(p);
 	p->stat_ns = 0;
-	p->lost = false;
+	p->lost = (struct error){ 0 };
 	back = p->state == POOL_AWAY;
 	if (back)
 		pool_set_state(p, POOL_RUNNING);

@@ -72,23 +72,9 @@ bool secret_exists(const char *id, struct timespec *mtime)
 	return true;
 }
 
-struct listing {
-	int (*each)(void *arg, const char *id);
-	void *arg;
-};
-
-static int list_one(void *arg, const char *name)
-{
-	const struct listing *l = arg;
-
-	return *name == '.' ? 0 : l->each(l->arg, name); /* a dot: the new file of a writer */
-}
-
 int secrets_list(int (*each)(void *arg, const char *id), void *arg, struct error *err)
 {
-	struct listing l = { each, arg };
-
-	return store_list("secrets", list_one, &l, err);
+	return store_list("secrets", each, arg, err);
 }
 
 /* A usage name as a file name. */

@@ -315,6 +315,12 @@ int store_stat(const char *path, struct stat *st)
 	return fstatat(store.dir, path, st, AT_SYMLINK_NOFOLLOW);
 }
 
+static bool is_entry(const char *name)
+{
+	return strcmp(name, ".") && strcmp(name, "..") &&
+	       strncmp(name, NEW_FILE, sizeof(NEW_FILE) - 1); /* of a writer, or of one that died */
+}
+
 int store_list(const char *path, int (*each)(void *arg, const char *name), void *arg,
 	       struct error *err)
 {
@@ -330,7 +336,7 @@ int store_list(const char *path, int (*each)(void *arg, const char *name), void 
 		return r;
 	}
 	while (r >= 0 && (errno = 0, e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+		if (is_entry(e->d_name))
 			r = each(arg, e->d_name);
 	if (r >= 0)
 		r = errno ? error_errno(err, "cannot list '%s/%s'", store.source, path) : 0;

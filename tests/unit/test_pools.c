@@ -457,6 +457,8 @@ static void test_lost_source(void **state)
 	lose(&gone);
 	expect_state(p, POOL_AWAY);
 	EXPECT_ERROR(ETIMEDOUT, "silent", pool_begin(p, &u, &err));
+	pool_remember(p, NULL, &(struct error){ ETIMEDOUT, "something else" });
+	EXPECT_ERROR(ETIMEDOUT, "pool 'a' is away: the server is silent", pool_begin(p, &u, &err));
 	EXPECT_OK(pool_stat(p, &nobody, &st, &err));
 	assert_int_equal(st.capacity, 0);
 	lose(NULL);
@@ -607,6 +609,9 @@ static void test_adoption(void **state)
 	assert_int_equal(model_options()->timeout_s, 7);
 	EXPECT_OK(pools_remove(b, &err));
 	EXPECT_OK(pool_verb(a, "stop", &nobody, &err));
+	pool_unref(b);
+	b = make_defined("d", "/d"); /* writable now: it starts */
+	expect_state(b, POOL_RUNNING);
 }
 
 static void test_source_is_locked(void **state)
