@@ -138,7 +138,7 @@ static int keep_attributes(struct pool *p, const struct use *u, const char *name
 
 	if (USE_HAS(u, vol_setattr) && volume_class(u) == VOLUMES_ARE_FILES)
 		return 0;
-	/* Also when it is sized: an older volume of that name may have been removed from outside. */
+	/* Also when it is sized: an older one of that name may have been removed from outside. */
 	a.unsized = volume_class(u) == VOLUMES_PROVISIONED && !spec->has_capacity;
 	if (!USE_HAS(u, vol_setattr)) {
 		a.mode = spec->permissions.mode;

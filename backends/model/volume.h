@@ -127,7 +127,8 @@ int volume_fstat(struct volume_handle *h, struct vol_stat *out, struct call *cal
 /*
  * Locks. owner 0 with flock(2)'s operations (LOCK_SH, LOCK_EX, LOCK_UN), any other owner with
  * F_RDLCK, F_WRLCK, F_UNLCK on a range. Never waits: -EAGAIN when another holds it. Forwarded to
- * the backing file as OFD locks, one descriptor per owner, so that users of the native path see them.
+ * the backing file as OFD locks, one descriptor per owner, so that users of the native path see
+ * them.
  */
 int volume_flock(struct volume_handle *h, int operation, struct error *err);
 int volume_setlk(struct volume_handle *h, uint64_t owner, const struct flock *lock,
