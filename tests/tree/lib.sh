@@ -166,7 +166,8 @@ end()
 		echo "--- the daemon's log ($log):"
 		tail -n 150 "$log"
 	fi
-	umount -l "$storage" 2>/dev/null
+	awk -v tmp="$tmp/" 'index($5, tmp) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+		while read -r at_; do umount -l "$at_"; done
 	chmod -R u+rwX "$tmp" 2>/dev/null
 	rm -rf --one-file-system "$tmp"
 	exit "$result_"

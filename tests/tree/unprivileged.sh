@@ -1,0 +1,35 @@
+#!/bin/sh
+# An ordinary user runs storagefs through fusermount3, for the pools that need no privilege.
+mount=no
+. "${0%/*}/lib.sh"
+need_root
+need_backend dir
+need setpriv fusermount3
+
+as_user()
+{
+	setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all env HOME="$tmp" "$@"
+}
+
+chown nobody:nogroup "$source" "$storage"
+mkdir "$tmp/images"
+chown nobody:nogroup "$tmp/images"
+as_user test -w /dev/fuse || chmod 666 /dev/fuse || skip "no /dev/fuse for users"
+as_user test -x "$storagefs" || skip "the build tree is closed to users"
+[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not set-uid"
+
+as_user "$storagefs" "$source" "$storage" 2>"$tmp/err" || fail "$(cat "$tmp/err")"
+as_user mkdir "$storage/pools/a"
+as_user sh -c "echo \"<pool type='dir'><target><path>$tmp/images</path></target></pool>\" >'$storage/pools/a/xml'"
+as_user sh -c "echo hello >'$storage/pools/a/volumes/v'"
+[ "$(as_user cat "$storage/pools/a/volumes/v")" = hello ] || fail "the volume's bytes differ"
+[ "$(cat "$tmp/images/v")" = hello ] || fail "the file's bytes differ"
+as_user head -c 3000000 /dev/urandom >"$tmp/data"
+as_user cp "$tmp/data" "$storage/pools/a/volumes/w"
+as_user cmp "$tmp/data" "$storage/pools/a/volumes/w"
+as_user fusermount3 -u "$storage"
+gone()
+{
+	! pgrep -f "^[^ ]*storagefs $source " >/dev/null
+}
+eventually 10 gone
