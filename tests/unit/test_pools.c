@@ -307,11 +307,11 @@ static void test_conflicts(void **state)
 static void test_rename(void **state)
 {
 	AUTO_POOL struct pool *a = make_defined("a", "/x");
-	AUTO_POOL struct pool *b = make_defined("b", "/y");
 	AUTO_POOL struct pool *found = NULL;
 	AUTO_BUF struct buf xml = { 0 };
 	uint64_t hash = pool_hash(a);
 
+	pool_unref(make_defined("b", "/y"));
 	EXPECT_OK(pool_set_autostart(a, true, &err));
 	EXPECT_OK(pool_set_protected(a, true, &err));
 	EXPECT_OK(pool_verb(a, "stop", &nobody, &err));
@@ -691,9 +691,9 @@ static void test_own_mount(void **state)
 
 static void test_metrics(void **state)
 {
-	AUTO_POOL struct pool *p = make_defined("a", "/x");
 	AUTO_BUF struct buf text = { 0 };
 
+	pool_unref(make_defined("a", "/x"));
 	metrics_request(METRIC_READ, clock_now(), 0);
 	metrics_request(METRIC_READ, clock_now() - 2 * NS_PER_S, EIO);
 	assert_int_equal(metrics_show(&text), 0);
