@@ -10,7 +10,8 @@
 #include <sys/fsuid.h>
 #include <sys/syscall.h>
 
-/* The thread's identity while it opens for someone else; the C library's calls change all threads. */
+/* The thread's identity while it opens for someone else; the C library's calls change all
+ * threads. */
 struct identity {
 	bool changed;
 	int n_groups;
@@ -22,7 +23,8 @@ static void become(struct identity *was, const struct call *call)
 	was->changed = !geteuid() && call && (call->uid || call->gid);
 	if (!was->changed)
 		return;
-	was->n_groups = getgroups(sizeof(was->groups) / sizeof(*was->groups), was->groups);
+	was->n_groups =
+		getgroups(sizeof(was->groups) / sizeof(*was->groups), was->groups);
 	syscall(SYS_setgroups, 0, NULL);
 	setfsgid(call->gid);
 	setfsuid(call->uid);
@@ -41,7 +43,8 @@ static void return_from(struct identity *was)
 /* A path through /proc/self would mean our own descriptors. */
 static int open_path(const char *path)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+				.resolve = RESOLVE_NO_MAGICLINKS };
 	int fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM) && strncmp(path, "/proc/", 6))
@@ -59,14 +62,16 @@ static int open_checked(const char *path, struct stat *st, struct error *err)
 		return error_errno(err, "cannot open the backing image '%s'", path);
 	if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
 		return error_set(err, EINVAL,
-				 "the backing image '%s' is neither a file nor a block device",
+				 "the backing image '%s' is neither a file nor a block "
+				 "device",
 				 path);
 	snprintf(again, sizeof(again), "/proc/self/fd/%d", named);
 	fd = open(again, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	return fd < 0 ? error_errno(err, "cannot open the backing image '%s'", path) : fd;
 }
 
-int backing_open(const char *path, const struct call *call, struct stat *st, struct error *err)
+int backing_open(const char *path, const struct call *call, struct stat *st,
+		 struct error *err)
 {
 	struct identity was;
 	int fd;
@@ -86,7 +91,8 @@ int backing_path(const char *dir, const char *path, char **out, struct error *er
 		path += 5;
 	else if (path[plain] == ':')
 		return error_set(err, EOPNOTSUPP,
-				 "the backing image '%s' is not a file: qemu-img can work with it",
+				 "the backing image '%s' is not a file: qemu-img can "
+				 "work with it",
 				 path);
 	r = *path == '/' ? asprintf(out, "%s", path) : asprintf(out, "%s/%s", dir, path);
 	if (r < 0) {

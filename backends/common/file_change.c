@@ -9,9 +9,9 @@
 
 #include "backends/common/file_pool.h"
 
-#define COPY_MAX      (128u << 20) /* a call answers within about a second */
-#define RENAME_TRIES  8
-#define CLONE_ALIGN   4096
+#define COPY_MAX     (128u << 20) /* a call answers within about a second */
+#define RENAME_TRIES 8
+#define CLONE_ALIGN  4096
 
 int file_vol_delete(void *pool, const char *name, struct call *call, struct error *err)
 {
@@ -38,7 +38,8 @@ int rename_noreplace(int from_dir, const char *from, int to_dir, const char *to)
 	return unlinkat(from_dir, from, 0);
 }
 
-static int exchange(struct file_pool *fp, const char *from, const char *to, struct error *err)
+static int exchange(struct file_pool *fp, const char *from, const char *to,
+		    struct error *err)
 {
 	struct stat st;
 	int r = file_stat(fp, to, &st, err);
@@ -49,21 +50,23 @@ static int exchange(struct file_pool *fp, const char *from, const char *to, stru
 		return 0;
 	if (errno == EINVAL || errno == ENOSYS)
 		return error_set(err, EOPNOTSUPP,
-				 "the filesystem of directory '%s' cannot exchange two names",
+				 "the filesystem of directory '%s' cannot exchange two "
+				 "names",
 				 fp->target);
 	return file_fail(fp, "exchange", from, err);
 }
 
 static int name_taken(struct file_pool *fp, const char *name, int kind, struct error *err)
 {
-	return error_set(err, EEXIST, "%s '%s' exists already in directory '%s'",
-			 kind == FILE_VOLUME ? "volume" : "something that is no volume,", name,
-			 fp->target);
+	return error_set(err, EEXIST,
+			 "%s '%s' exists already in directory '%s'",
+			 kind == FILE_VOLUME ? "volume" : "something that is no volume,",
+			 name, fp->target);
 }
 
 /* What is no volume is not seen through us, so it is not replaced either. */
-static int rename_once(struct file_pool *fp, const char *from, const char *to, bool replace,
-		       struct error *err)
+static int rename_once(struct file_pool *fp, const char *from, const char *to,
+		       bool replace, struct error *err)
 {
 	struct stat st;
 	int kind = file_kind(fp, to, &st, err), r;
@@ -103,8 +106,8 @@ int file_vol_rename(void *pool, const char *from, const char *to, unsigned flags
 }
 
 /* The mode last: a change of owner drops the set-id bits. */
-int file_vol_setattr(void *pool, const char *name, const struct vol_attr *a, struct call *call,
-		     struct error *err)
+int file_vol_setattr(void *pool, const char *name, const struct vol_attr *a,
+		     struct call *call, struct error *err)
 {
 	struct timespec keep = { .tv_nsec = UTIME_OMIT };
 	struct timespec times[] = {
@@ -120,16 +123,19 @@ int file_vol_setattr(void *pool, const char *name, const struct vol_attr *a, str
 	if (fd < 0)
 		return fd;
 	fd_path(fd, path);
-	if ((a->mask & (VOL_UID | VOL_GID)) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+	if ((a->mask & (VOL_UID | VOL_GID)) &&
+	    fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
 		return file_fail(pool, "change the owner of", name, err);
 	if ((a->mask & VOL_MODE) && chmod(path, a->mode & 07777) < 0)
 		return file_fail(pool, "change the mode of", name, err);
-	if ((a->mask & (VOL_ATIME | VOL_MTIME)) && utimensat(AT_FDCWD, path, times, 0) < 0)
+	if ((a->mask & (VOL_ATIME | VOL_MTIME)) &&
+	    utimensat(AT_FDCWD, path, times, 0) < 0)
 		return file_fail(pool, "set the times of", name, err);
 	return 0;
 }
 
-/* The whole range as a reflink: nothing is read or written. false: not here, or not these bytes. */
+/* The whole range as a reflink: nothing is read or written. false: not here, or not these
+ * bytes. */
 static bool clone_range(int from, off_t from_off, int to, off_t to_off, size_t len)
 {
 	struct file_clone_range range = {
@@ -144,14 +150,16 @@ static bool clone_range(int from, off_t from_off, int to, off_t to_off, size_t l
 	return !ioctl(to, FICLONERANGE, &range);
 }
 
-ssize_t file_vol_copy(const struct vol_file *from, off_t from_off, const struct vol_file *to,
-		      off_t to_off, size_t len, struct call *call, struct error *err)
+ssize_t file_vol_copy(const struct vol_file *from, off_t from_off,
+		      const struct vol_file *to, off_t to_off, size_t len,
+		      struct call *call, struct error *err)
 {
 	struct stat st;
 	ssize_t n;
 
 	if (fstat(from->fd, &st) < 0)
-		return error_errno(err, "cannot read the size of the volume to copy from");
+		return error_errno(err,
+				   "cannot read the size of the volume to copy from");
 	if (!len || from_off >= st.st_size)
 		return 0;
 	if (len > (uint64_t)(st.st_size - from_off))
@@ -163,7 +171,8 @@ ssize_t file_vol_copy(const struct vol_file *from, off_t from_off, const struct 
 	n = copy_file_range(from->fd, &from_off, to->fd, &to_off, len, 0);
 	if (n < 0 && (errno == EXDEV || errno == ENOSYS || errno == EOPNOTSUPP))
 		return error_set(err, EOPNOTSUPP,
-				 "the filesystem cannot copy between these two volumes by itself");
+				 "the filesystem cannot copy between these two volumes "
+				 "by itself");
 	if (n < 0)
 		return error_errno(err, "cannot copy from one volume to another");
 	return n;

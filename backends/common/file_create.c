@@ -1,4 +1,5 @@
-/* Making raw volumes; other formats are made in file_create_image.c. Nothing half made is seen. */
+/* Making raw volumes; other formats are made in file_create_image.c. Nothing half made is
+ * seen. */
 #include "backends/common/file_create.h"
 
 #include <errno.h>
@@ -24,7 +25,9 @@ int file_set_owner(struct file_pool *fp, int fd, const struct volume_spec *spec,
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "cannot read the owner of a new volume");
 	if ((st.st_uid != uid || st.st_gid != gid) && fchown(fd, uid, gid) < 0)
-		return error_errno(err, "cannot give a new volume to owner %u, group %u", uid, gid);
+		return error_errno(err,
+				   "cannot give a new volume to owner %u, group %u",
+				   uid, gid);
 	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
 		return error_errno(err, "cannot set the mode of a new volume");
 	return 0;
@@ -45,7 +48,8 @@ static int set_nocow(int fd, struct error *err)
 		return error_errno(err, "cannot read the flags of a new volume");
 	flags |= FS_NOCOW_FL;
 	if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)
-		return error_errno(err, "cannot switch copy-on-write off for a new volume");
+		return error_errno(err,
+				   "cannot switch copy-on-write off for a new volume");
 	return 0;
 }
 
@@ -58,8 +62,8 @@ static int allocate(int fd, uint64_t len, struct call *call, struct error *err)
 	return error_errno(err, "cannot allocate %llu bytes", (unsigned long long)len);
 }
 
-static int fill(struct file_pool *fp, int fd, const struct volume_spec *spec, struct call *call,
-		struct error *err)
+static int fill(struct file_pool *fp, int fd, const struct volume_spec *spec,
+		struct call *call, struct error *err)
 {
 	uint64_t capacity = spec->has_capacity ? spec->capacity : 0;
 	uint64_t allocation = spec->has_allocation ? spec->allocation : capacity;
@@ -68,15 +72,17 @@ static int fill(struct file_pool *fp, int fd, const struct volume_spec *spec, st
 	if (r < 0)
 		return r;
 	if (capacity && ftruncate(fd, capacity) < 0)
-		return error_errno(err, "cannot make a file of %llu bytes",
+		return error_errno(err,
+				   "cannot make a file of %llu bytes",
 				   (unsigned long long)capacity);
 	r = allocate(fd, allocation < capacity ? allocation : capacity, call, err);
 	return r < 0 ? r : file_set_owner(fp, fd, spec, call, err);
 }
 
 /* touch: nothing in it can fail half way but its owner. */
-static int create_empty(struct file_pool *fp, const char *name, const struct volume_spec *spec,
-			struct call *call, struct error *err)
+static int create_empty(struct file_pool *fp, const char *name,
+			const struct volume_spec *spec, struct call *call,
+			struct error *err)
 {
 	AUTO_FD int fd = openat(fp->dir, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0);
 	int r;
@@ -91,7 +97,8 @@ static int create_empty(struct file_pool *fp, const char *name, const struct vol
 
 /* For filesystems without nameless files (NFS). */
 static int create_staged(struct file_pool *fp, const char *name,
-			 const struct volume_spec *spec, struct call *call, struct error *err)
+			 const struct volume_spec *spec, struct call *call,
+			 struct error *err)
 {
 	AUTO_STAGE struct stage stage = STAGE_INIT;
 	int r = stage_open(&stage, fp, name, err);
@@ -99,7 +106,8 @@ static int create_staged(struct file_pool *fp, const char *name,
 	if (r < 0)
 		return r;
 
-	AUTO_FD int fd = openat(stage.dir, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	AUTO_FD int fd =
+		openat(stage.dir, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return file_fail(fp, "create", name, err);
@@ -108,8 +116,9 @@ static int create_staged(struct file_pool *fp, const char *name,
 }
 
 /* A file that has no name until it is whole: a crash leaves nothing. */
-static int create_whole(struct file_pool *fp, const char *name, const struct volume_spec *spec,
-			struct call *call, struct error *err)
+static int create_whole(struct file_pool *fp, const char *name,
+			const struct volume_spec *spec, struct call *call,
+			struct error *err)
 {
 	char path[FD_PATH_MAX];
 	int r = file_check_free(fp, name, err);
@@ -139,16 +148,18 @@ int file_check_free(struct file_pool *fp, const char *name, struct error *err)
 
 	if (kind < 0 || kind == FILE_ABSENT)
 		return kind < 0 ? kind : 0;
-	return error_set(err, EEXIST, "the name exists already in directory '%s'", fp->target);
+	return error_set(err, EEXIST,
+			 "the name exists already in directory '%s'", fp->target);
 }
 
-static int create_raw(struct file_pool *fp, const char *name, const struct volume_spec *spec,
-		      struct call *call, struct error *err)
+static int create_raw(struct file_pool *fp, const char *name,
+		      const struct volume_spec *spec, struct call *call,
+		      struct error *err)
 {
 	if (spec->backing.path)
 		return error_set(err, EINVAL,
-				 "a raw volume cannot have a backing image: give it a format such "
-				 "as qcow2");
+				 "a raw volume cannot have a backing image: give it a "
+				 "format such as qcow2");
 	if ((spec->has_capacity && spec->capacity) || spec->nocow)
 		return create_whole(fp, name, spec, call, err);
 	return create_empty(fp, name, spec, call, err);

@@ -34,32 +34,39 @@ static const char *const creatable[] = {
 	"raw", "qcow2", "qcow", "qed", "vmdk", "vpc", "vdi", "vhdx", "parallels", "luks",
 };
 
-static int check_format(const char *format, const struct volume_spec *spec, struct error *err)
+static int check_format(const char *format, const struct volume_spec *spec,
+			struct error *err)
 {
-	bool known = false, only_qcow2 = spec->compat || spec->has_features || spec->cluster_size;
+	bool only_qcow2 = spec->compat || spec->has_features || spec->cluster_size;
+	bool known = false;
 
 	for (size_t i = 0; i < sizeof(creatable) / sizeof(*creatable); i++)
 		known = known || !strcmp(format, creatable[i]);
 	if (!known)
 		return error_set(err, EOPNOTSUPP,
-				 "images of format '%s' can be used but not made: make a raw, qcow2, "
-				 "qcow, qed, vmdk, vpc, vdi, vhdx, parallels or luks one",
+				 "images of format '%s' can be used but not made: make "
+				 "a raw, qcow2, qcow, qed, vmdk, vpc, vdi, vhdx, "
+				 "parallels or luks one",
 				 format);
 	if (only_qcow2 && strcmp(format, "qcow2") && strcmp(format, "raw"))
 		return error_set(err, EINVAL,
-				 "compat, features and clusterSize are for qcow2 images only, not "
-				 "for '%s'",
+				 "compat, features and clusterSize are for qcow2 images "
+				 "only, not for '%s'",
 				 format);
 	if (spec->compat && strcmp(spec->compat, "0.10") && strcmp(spec->compat, "1.1"))
-		return error_set(err, EINVAL, "compat of a qcow2 image is 0.10 or 1.1, not '%s'",
+		return error_set(err, EINVAL,
+				 "compat of a qcow2 image is 0.10 or 1.1, not '%s'",
 				 spec->compat);
 	if (spec->features && spec->compat && !strcmp(spec->compat, "0.10"))
-		return error_set(err, EINVAL, "features of a qcow2 image need compat 1.1");
+		return error_set(err, EINVAL,
+				 "features of a qcow2 image need compat 1.1");
 	return 0;
 }
 
-/* How the key is made: an option of the container's own, or qcow2's with "encrypt." before it. */
-static int add_cipher(struct creation *c, const char *prefix, const struct volume_encryption *e)
+/* How the key is made: an option of the container's own, or qcow2's with "encrypt."
+ * before it. */
+static int add_cipher(struct creation *c, const char *prefix,
+		      const struct volume_encryption *e)
 {
 	const struct volume_cipher *cipher = &e->cipher;
 	char alg[80];
@@ -96,15 +103,18 @@ static int add_encryption(struct file_pool *fp, struct creation *c,
 	int r;
 
 	if (strcmp(e->format, "luks"))
-		return error_set(err, EOPNOTSUPP, "volumes are made with luks encryption only, not '%s'",
+		return error_set(err, EOPNOTSUPP,
+				 "volumes are made with luks encryption only, not '%s'",
 				 e->format);
 	if (!qcow2 && strcmp(c->driver, "raw") && strcmp(c->driver, "luks"))
 		return error_set(err, EOPNOTSUPP,
-				 "luks encryption is for raw and qcow2 volumes, not for '%s'",
+				 "luks encryption is for raw and qcow2 volumes, not for "
+				 "'%s'",
 				 c->driver);
 	if (e->n_secrets != 1)
 		return error_set(err, EINVAL,
-				 "encryption needs exactly one <secret type='passphrase'>");
+				 "encryption needs exactly one <secret "
+				 "type='passphrase'>");
 	if (!fp->host || !fp->host->secret)
 		return error_set(err, ENOENT, "there are no secrets to encrypt with");
 	r = fp->host->secret(fp->host->ctx, &e->secrets[0], &c->secret, err);
@@ -120,13 +130,16 @@ static int add_encryption(struct file_pool *fp, struct creation *c,
 	return 0;
 }
 
-static int add_options(struct creation *c, const struct volume_spec *spec, struct error *err)
+static int add_options(struct creation *c, const struct volume_spec *spec,
+		       struct error *err)
 {
 	bool qcow2 = !strcmp(c->driver, "qcow2");
-	const char *compat = spec->compat ? spec->compat : spec->has_features ? "1.1" : NULL;
+	const char *compat = spec->compat;
 	char size[24];
 	int r = 0;
 
+	if (!compat && spec->has_features)
+		compat = "1.1";
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)spec->cluster_size);
 	if (qcow2 && compat)
 		r = qemu_option(&c->options, "compat", compat);
@@ -142,8 +155,8 @@ static int add_options(struct creation *c, const struct volume_spec *spec, struc
 }
 
 /*
- * Where the description does not say what is below, its header does; but a guest may have written
- * that one, so it is believed only as long as it names no other file.
+ * Where the description does not say what is below, its header does; but a guest may have
+ * written that one, so it is believed only as long as it names no other file.
  */
 static int choose_driver(struct creation *c, const struct volume_backing *b,
 			 const struct image_info *below, struct error *err)
@@ -152,13 +165,14 @@ static int choose_driver(struct creation *c, const struct volume_backing *b,
 
 	if (!b->format && (below->backing || below->data_file))
 		return error_set(err, EINVAL,
-				 "the backing image '%s' looks like %s upon another file: say so in "
-				 "an xml, <backingStore><path>…</path><format type='%s'/>",
+				 "the backing image '%s' looks like %s upon another "
+				 "file: say so in an xml, "
+				 "<backingStore><path>…</path><format type='%s'/>",
 				 b->path, format, format);
 	c->backing_driver = qemu_driver(format);
 	if (!c->backing_driver)
-		return error_set(err, EOPNOTSUPP, "a backing image of format '%s' cannot be used",
-				 format);
+		return error_set(err, EOPNOTSUPP,
+				 "a backing image of format '%s' cannot be used", format);
 	return 0;
 }
 
@@ -179,26 +193,29 @@ static int look_below(int fd, struct creation *c, const struct volume_spec *spec
 	if (r == 0)
 		r = choose_driver(c, &spec->backing, &info, err);
 	if (r == 0 && !spec->has_capacity)
-		c->capacity = strcmp(c->backing_driver, "raw") ? info.capacity : (uint64_t)end;
+		c->capacity =
+			strcmp(c->backing_driver, "raw") ? info.capacity : (uint64_t)end;
 	image_info_clear(&info);
 	return r;
 }
 
 /*
- * qemu-img must not look for a relative path itself: it would look below the hidden directory.
- * vmdk has to read its parent's id, so it gets the whole path.
+ * qemu-img must not look for a relative path itself: it would look below the hidden
+ * directory. vmdk has to read its parent's id, so it gets the whole path.
  */
-static int add_backing(struct file_pool *fp, struct creation *c, const struct volume_spec *spec,
-		       struct call *call, struct error *err)
+static int add_backing(struct file_pool *fp, struct creation *c,
+		       const struct volume_spec *spec, struct call *call,
+		       struct error *err)
 {
 	AUTO_FREE char *whole = NULL;
 	struct stat st;
 	int r;
 
-	if (strcmp(c->driver, "qcow2") && strcmp(c->driver, "qed") && strcmp(c->driver, "vmdk") &&
-	    strcmp(c->driver, "qcow"))
+	if (strcmp(c->driver, "qcow2") && strcmp(c->driver, "qed") &&
+	    strcmp(c->driver, "vmdk") && strcmp(c->driver, "qcow"))
 		return error_set(err, EINVAL,
-				 "a volume of format '%s' cannot have a backing image", c->driver);
+				 "a volume of format '%s' cannot have a backing image",
+				 c->driver);
 	r = backing_path(fp->target, spec->backing.path, &whole, err);
 	if (r < 0)
 		return r;
@@ -214,8 +231,8 @@ static int add_backing(struct file_pool *fp, struct creation *c, const struct vo
 	return r;
 }
 
-static int run_create(const struct creation *c, const struct stage *stage, struct call *call,
-		      struct error *err)
+static int run_create(const struct creation *c, const struct stage *stage,
+		      struct call *call, struct error *err)
 {
 	const char *argv[ARGS_MAX] = { "qemu-img", "create", "-q", "-f", c->driver };
 	int n = 5, fds[] = { stage->dir, -1 };
@@ -244,9 +261,10 @@ static int run_create(const struct creation *c, const struct stage *stage, struc
 	return qemu_img(argv, fds, c->encrypted ? &c->secret : NULL, call, err);
 }
 
-/* On a busy machine qemu-img may fail to find out how slow to make a key: then it has made nothing. */
-static int run_again(const struct creation *c, const struct stage *stage, struct call *call,
-		     struct error *err)
+/* On a busy machine qemu-img may fail to find out how slow to make a key: then it has
+ * made nothing. */
+static int run_again(const struct creation *c, const struct stage *stage,
+		     struct call *call, struct error *err)
 {
 	struct error why = { 0 };
 	int r = -1;
@@ -259,8 +277,9 @@ static int run_again(const struct creation *c, const struct stage *stage, struct
 	return r < 0 ? error_copy(err, &why) : 0;
 }
 
-static int prepare(struct file_pool *fp, const char *format, const struct volume_spec *spec,
-		   struct creation *c, struct call *call, struct error *err)
+static int prepare(struct file_pool *fp, const char *format,
+		   const struct volume_spec *spec, struct creation *c, struct call *call,
+		   struct error *err)
 {
 	int r = check_format(format, spec, err);
 
@@ -273,13 +292,15 @@ static int prepare(struct file_pool *fp, const char *format, const struct volume
 	if (r == 0 && spec->encryption.format)
 		r = add_encryption(fp, c, spec, err);
 	if (r == 0 && !strcmp(c->driver, "luks") && !c->encrypted)
-		r = error_set(err, EINVAL, "a luks volume needs <encryption format='luks'> with a "
-					   "secret");
+		r = error_set(err, EINVAL,
+			      "a luks volume needs <encryption format='luks'> with a "
+			      "secret");
 	return r;
 }
 
 int file_create_image(struct file_pool *fp, const char *name, const char *format,
-		      const struct volume_spec *spec, struct call *call, struct error *err)
+		      const struct volume_spec *spec, struct call *call,
+		      struct error *err)
 {
 	CLEANUP(creation_clear) struct creation c = { 0 };
 	AUTO_STAGE struct stage stage = STAGE_INIT;

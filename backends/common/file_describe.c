@@ -10,8 +10,8 @@
 #include "backends/common/image_format.h"
 
 /* libvirt prints no birth time on Linux: btime stays 0. */
-static int describe_file(struct file_pool *fp, const char *name, int fd, const struct stat *st,
-			 struct volume_spec *out)
+static int describe_file(struct file_pool *fp, const char *name, int fd,
+			 const struct stat *st, struct volume_spec *out)
 {
 	if (asprintf(&out->path, "%s/%s", fp->target, name) < 0) {
 		out->path = NULL;
@@ -43,8 +43,11 @@ static const char *inside(struct file_pool *fp, const char *path)
 	return strchr(path, '/') ? NULL : path;
 }
 
-/* A header without it makes libvirt guess; we look where no other source can hold us up. */
-static void describe_neighbour(struct file_pool *fp, const char *name, struct volume_backing *b)
+/*
+ * A header without it makes libvirt guess; we look where no other source can hold us up.
+ */
+static void describe_neighbour(struct file_pool *fp, const char *name,
+			       struct volume_backing *b)
 {
 	struct image_info info = { 0 };
 	struct stat st;
@@ -79,8 +82,8 @@ static int describe_backing(struct file_pool *fp, struct volume_backing *b)
 	return 0;
 }
 
-static int describe_image(struct file_pool *fp, int fd, uint64_t size, struct volume_spec *out,
-			  struct error *err)
+static int describe_image(struct file_pool *fp, int fd, uint64_t size,
+			  struct volume_spec *out, struct error *err)
 {
 	struct image_info info = { 0 };
 	int r = image_probe(fd, size, &info, err);
@@ -101,8 +104,8 @@ static int describe_image(struct file_pool *fp, int fd, uint64_t size, struct vo
 	return r < 0 ? error_code(err, -r, "cannot describe the volume") : 0;
 }
 
-int file_vol_describe(void *pool, const char *name, struct volume_spec *out, struct call *call,
-		      struct error *err)
+int file_vol_describe(void *pool, const char *name, struct volume_spec *out,
+		      struct call *call, struct error *err)
 {
 	struct file_pool *fp = pool;
 	struct stat st;

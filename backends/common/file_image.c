@@ -1,8 +1,9 @@
 /*
- * Changing what is inside an image: resizing it, making it independent.
+ * An image and all that is below it, as qemu-img is to see them.
  *
- * A header may have been written by a guest. So qemu-img is told every file: the image and what is
- * below it by descriptors that we opened (with the caller's rights), and no other one by name.
+ * A header may have been written by a guest. So qemu-img is told every file: the image
+ * and what is below it by descriptors that we opened (with the caller's rights), and no
+ * other one by name.
  */
 #include "backends/common/file_image.h"
 
@@ -12,7 +13,6 @@
 #include <string.h>
 
 #include "backends/common/backing.h"
-#include "backends/common/file_volumes.h"
 #include "backends/common/qemu_img.h"
 
 /* One image of a chain. */
@@ -22,7 +22,7 @@ struct layer {
 	const char *driver;
 };
 
-static bool is_bytes(const char *format)
+bool file_image_is_bytes(const char *format)
 {
 	return !strcmp(format, "raw") || !strcmp(format, "iso") || !strcmp(format, "fat");
 }
@@ -44,12 +44,13 @@ int file_image_open(struct file_pool *fp, const char *name, struct file_image *o
 		return r;
 	out->driver = qemu_driver(out->info.format);
 	if (!out->driver)
-		return error_set(err, EOPNOTSUPP, "images of format '%s' cannot be changed",
+		return error_set(err, EOPNOTSUPP,
+				 "images of format '%s' cannot be changed",
 				 out->info.format);
 	if (out->info.data_file)
 		return error_set(err, EOPNOTSUPP,
-				 "the image keeps its data in another file, '%s': use qemu-img "
-				 "where you trust it",
+				 "the image keeps its data in another file, '%s': use "
+				 "qemu-img where you trust it",
 				 out->info.data_file);
 	return 0;
 }
@@ -81,15 +82,16 @@ static int read_secret(struct file_pool *fp, const char *volume, struct file_ima
 	int r;
 
 	if (!fp->host || !fp->host->secret)
-		return error_set(err, ENOENT, "the image is encrypted and there are no secrets");
+		return error_set(err, ENOENT,
+				 "the image is encrypted and there are no secrets");
 	if (asprintf(&path, "%s/%s", fp->target, volume) < 0)
 		return error_code(err, ENOMEM, "cannot read the image's secret");
 	ref.usage = path;
 	r = fp->host->secret(fp->host->ctx, &ref, &image->secret, err);
 	if (r == -ENOENT)
 		return error_set(err, ENOENT,
-				 "the image is encrypted: write its secret to secrets/ under the "
-				 "name '%s' (with / as %%2F)",
+				 "the image is encrypted: write its secret to secrets/ "
+				 "under the name '%s' (with / as %%2F)",
 				 path);
 	return r;
 }
@@ -112,10 +114,11 @@ int file_image_name(struct file_pool *fp, const char *volume, struct file_image 
 	if (r == 0 && luks)
 		r = buf_puts(&image->name, ",\"key-secret\":\"" QEMU_SECRET "\"");
 	else if (r == 0 && image->info.encrypted)
-		r = buf_printf(&image->name,
-			       ",\"encrypt\":{\"format\":\"%s\",\"key-secret\":\"" QEMU_SECRET
-			       "\"}",
-			       image->info.encryption ? image->info.encryption : "aes");
+		r = buf_printf(
+			&image->name,
+			",\"encrypt\":{\"format\":\"%s\",\"key-secret\":\"" QEMU_SECRET
+			"\"}",
+			image->info.encryption ? image->info.encryption : "aes");
 	if (r == 0 && json.len)
 		r = buf_printf(&image->name, ",\"backing\":%s}", json.data);
 	else if (r == 0)
@@ -146,21 +149,25 @@ static int open_below(const char *path, const char *format, struct call *call,
 	out->device = S_ISBLK(st.st_mode);
 	size = lseek(fd, 0, SEEK_END);
 	if (size < 0)
-		return error_errno(err, "cannot read the size of the backing image '%s'", path);
-	if (!format || !is_bytes(format)) {
+		return error_errno(err,
+				   "cannot read the size of the backing image '%s'",
+				   path);
+	if (!format || !file_image_is_bytes(format)) {
 		r = image_probe(fd, size, info, err);
 		if (r < 0)
 			return r;
 	}
 	/* what the image above says of it is believed before what it says of itself */
 	if (format && info->format && strcmp(format, info->format))
-		return error_set(err, EINVAL, "the backing image '%s' is of format '%s', not '%s'",
+		return error_set(err, EINVAL,
+				 "the backing image '%s' is of format '%s', not '%s'",
 				 path, info->format, format);
 	out->driver = qemu_driver(info->format ? info->format : "raw");
 	if (!out->driver || info->data_file || info->encrypted)
 		return error_set(err, EOPNOTSUPP,
-				 "the backing image '%s' is encrypted, keeps its data elsewhere or "
-				 "is of a format that qemu-img does not read: use qemu-img yourself",
+				 "the backing image '%s' is encrypted, keeps its data "
+				 "elsewhere or is of a format that qemu-img does not "
+				 "read: use qemu-img yourself",
 				 path);
 	out->fd = take_fd(&fd);
 	return 0;
@@ -172,8 +179,9 @@ static int add_layer(struct file_image *image, const struct layer *l, struct err
 
 	if (image->n == CHAIN_MAX) {
 		close(l->fd);
-		return error_set(err, ELOOP, "more than %d images are below one another, or they "
-					     "form a loop",
+		return error_set(err, ELOOP,
+				 "more than %d images are below one another, or they "
+				 "form a loop",
 				 CHAIN_MAX);
 	}
 	image->fds[image->n++] = l->fd;
@@ -182,7 +190,8 @@ static int add_layer(struct file_image *image, const struct layer *l, struct err
 		r = buf_puts(&image->name, ",\"backing\":");
 	if (r == 0)
 		r = layer_open(&image->name, l->fd, l->driver, l->device);
-	return r < 0 ? error_code(err, -r, "cannot name a backing image for qemu-img") : 0;
+	return r < 0 ? error_code(err, -r, "cannot name a backing image for qemu-img")
+		     : 0;
 }
 
 static int walk(struct file_image *image, char **dir, char **below, char **format,
@@ -209,8 +218,8 @@ static int walk(struct file_image *image, char **dir, char **below, char **forma
 	return r;
 }
 
-int file_image_open_chain(struct file_pool *fp, struct file_image *image, struct call *call,
-			  struct error *err)
+int file_image_open_chain(struct file_pool *fp, struct file_image *image,
+			  struct call *call, struct error *err)
 {
 	AUTO_FREE char *dir = strdup(fp->target);
 	AUTO_FREE char *below = NULL;
@@ -236,92 +245,6 @@ int file_image_open_chain(struct file_pool *fp, struct file_image *image, struct
 int file_image_run(struct file_image *image, const char *const *argv, struct call *call,
 		   struct error *err)
 {
-	return qemu_img(argv, image->fds, image->info.encrypted ? &image->secret : NULL, call,
-			err);
-}
-
-static int resize_file(struct file_pool *fp, const char *name, uint64_t size, struct error *err)
-{
-	char path[FD_PATH_MAX];
-	struct stat st;
-	AUTO_FD int fd = file_locate(fp, name, &st, err);
-
-	if (fd < 0)
-		return fd;
-	if (truncate(fd_path(fd, path), size) < 0)
-		return file_fail(fp, "resize", name, err);
-	return 0;
-}
-
-static int resize_image(struct file_pool *fp, const char *name, struct file_image *image,
-			uint64_t size, unsigned flags, struct call *call, struct error *err)
-{
-	char bytes[24];
-	const char *argv[8] = { "qemu-img", "resize", "-q" };
-	int n = 3, r = file_image_open_chain(fp, image, call, err);
-
-	if (r == 0)
-		r = file_image_name(fp, name, image, err);
-	if (r < 0)
-		return r;
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)size);
-	if (flags & RESIZE_SHRINK)
-		argv[n++] = "--shrink";
-	if (image->info.encrypted) {
-		argv[n++] = "--object";
-		argv[n++] = QEMU_SECRET_OBJECT;
-	}
-	argv[n++] = image->name.data;
-	argv[n++] = bytes;
-	return file_image_run(image, argv, call, err);
-}
-
-int file_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
-		    struct call *call, struct error *err)
-{
-	AUTO_FILE_IMAGE struct file_image image = { 0 };
-	struct error why = { 0 };
-	int r;
-
-	if (!(flags & RESIZE_VIRTUAL))
-		return resize_file(pool, name, size, err);
-	r = file_image_open(pool, name, &image, &why);
-	if (r == 0 && is_bytes(image.info.format))
-		return resize_file(pool, name, size, err);
-	if (r == 0)
-		r = resize_image(pool, name, &image, size, flags, call, &why);
-	if (r < 0)
-		error_prefix(&why, "cannot resize volume '%s'", name);
-	return r < 0 ? error_copy(err, &why) : 0;
-}
-
-static int flatten(struct file_pool *fp, const char *name, struct file_image *image,
-		   struct call *call, struct error *err)
-{
-	const char *argv[10] = { "qemu-img", "rebase", "-q", "-b", "" };
-	int n = 5, r = file_image_open_chain(fp, image, call, err);
-
-	if (r == 0)
-		r = file_image_name(fp, name, image, err);
-	if (r < 0)
-		return r;
-	if (image->info.encrypted) {
-		argv[n++] = "--object";
-		argv[n++] = QEMU_SECRET_OBJECT;
-	}
-	argv[n++] = image->name.data;
-	return file_image_run(image, argv, call, err);
-}
-
-int file_vol_flatten(void *pool, const char *name, struct call *call, struct error *err)
-{
-	AUTO_FILE_IMAGE struct file_image image = { 0 };
-	struct error why = { 0 };
-	int r = file_image_open(pool, name, &image, &why);
-
-	if (r == 0 && image.info.backing)
-		r = flatten(pool, name, &image, call, &why);
-	if (r < 0)
-		error_prefix(&why, "cannot make volume '%s' independent", name);
-	return r < 0 ? error_copy(err, &why) : 0;
+	return qemu_img(argv, image->fds, image->info.encrypted ? &image->secret : NULL,
+			call, err);
 }

@@ -1,4 +1,5 @@
-/* An image and all that is below it, as qemu-img is to see them: descriptors and a json: name. */
+/* An image and all that is below it, as qemu-img is to see them: descriptors and a json:
+ * name. */
 #pragma once
 
 #include "backends/common/file_pool.h"
@@ -9,24 +10,28 @@
 
 struct file_image {
 	struct image_info info; /* of the image itself */
-	const char *driver;     /* qemu's name of its format */
-	uint64_t size;          /* of the file */
+	const char *driver;	/* qemu's name of its format */
+	uint64_t size;		/* of the file */
 	int fds[CHAIN_MAX + 1]; /* the image first; ended by -1 */
 	size_t n;
 	struct buf name;   /* json:{…} */
 	struct buf secret; /* of an encrypted image */
 };
 
+/* Whether the disk is the file's bytes: raw, and what is recognised in raw bytes. */
+bool file_image_is_bytes(const char *format);
+
 /*
- * Opens and probes a volume. Nothing below it is opened, and qemu-img would see it as having nothing
- * below: for what touches only the image itself. -EOPNOTSUPP: no image that qemu-img can change.
+ * Opens and probes a volume. Nothing below it is opened, and qemu-img would see it as
+ * having nothing below: for what touches only the image itself. -EOPNOTSUPP: no image
+ * that qemu-img can change.
  */
 int file_image_open(struct file_pool *fp, const char *name, struct file_image *out,
 		    struct error *err);
 
 /* Opens also all that is below it, as the caller. After file_image_open. */
-int file_image_open_chain(struct file_pool *fp, struct file_image *image, struct call *call,
-			  struct error *err);
+int file_image_open_chain(struct file_pool *fp, struct file_image *image,
+			  struct call *call, struct error *err);
 
 /* Writes the json name; reads the secret of an encrypted image. Then run qemu-img. */
 int file_image_name(struct file_pool *fp, const char *volume, struct file_image *image,

@@ -1,8 +1,9 @@
 /*
- * From a name to a file: only regular files of the directory, and links that stay inside it.
+ * From a name to a file: only regular files of the directory, and links that stay inside
+ * it.
  *
- * What a name leads to is pinned by an O_PATH descriptor, looked at, and only then opened through
- * /proc/self/fd: a FIFO or device that takes the name meanwhile is never opened.
+ * What a name leads to is pinned by an O_PATH descriptor, looked at, and only then opened
+ * through /proc/self/fd: a FIFO or device that takes the name meanwhile is never opened.
  */
 #include "backends/common/file_pool.h"
 
@@ -26,7 +27,8 @@ const char *fd_path(int fd, char path[FD_PATH_MAX])
 int file_check_name(const char *name, struct error *err)
 {
 	if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/'))
-		return error_set(err, EINVAL, "'%s' cannot be the name of a volume", name);
+		return error_set(err, EINVAL,
+				 "'%s' cannot be the name of a volume", name);
 	if (strlen(name) > NAME_MAX)
 		return error_set(err, ENAMETOOLONG,
 				 "the name of a volume has at most %d bytes", NAME_MAX);
@@ -41,22 +43,25 @@ int file_check_dir(struct file_pool *fp, struct error *err)
 		return error_errno(err, "cannot read directory '%s'", fp->target);
 	if (!st.st_nlink)
 		return error_set(err, EIO,
-				 "directory '%s' was removed while the pool is running: stop the "
-				 "pool, or make the directory again and refresh the pool",
+				 "directory '%s' was removed while the pool is running: "
+				 "stop the pool, or make the directory again and "
+				 "refresh the pool",
 				 fp->target);
 	return 0;
 }
 
-int file_fail(struct file_pool *fp, const char *tried, const char *name, struct error *err)
+int file_fail(struct file_pool *fp, const char *tried, const char *name,
+	      struct error *err)
 {
 	int code = errno, r = file_check_dir(fp, err);
 
 	if (r < 0)
 		return r;
 	if (code == ENOENT)
-		return error_set(err, ENOENT, "no volume '%s' in directory '%s'", name,
-				 fp->target);
-	return error_code(err, code, "cannot %s '%s' in directory '%s'", tried, name, fp->target);
+		return error_set(err, ENOENT,
+				 "no volume '%s' in directory '%s'", name, fp->target);
+	return error_code(err, code, "cannot %s '%s' in directory '%s'", tried, name,
+			  fp->target);
 }
 
 /* Errors that mean "not a volume" rather than "cannot tell". */
@@ -66,7 +71,9 @@ static bool leads_nowhere(int code)
 	       code == EACCES || code == ENXIO;
 }
 
-/* The text of a link with the target directory's own path taken off; false: it leads out. */
+/*
+ * The text of a link with the target directory's own path taken off; false: it leads out.
+ */
 static bool link_text(struct file_pool *fp, const char *name, char text[PATH_MAX])
 {
 	ssize_t len = readlinkat(fp->dir, name, text, PATH_MAX - 1);
@@ -102,7 +109,9 @@ static int open_beneath(int dir, const char *path)
 	return fd;
 }
 
-/* For kernels and containers without openat2: links to a name in the same directory only. */
+/*
+ * For kernels and containers without openat2: links to a name in the same directory only.
+ */
 static int open_neighbour(struct file_pool *fp, const char *name)
 {
 	char at[PATH_MAX], text[PATH_MAX];
@@ -116,8 +125,8 @@ static int open_neighbour(struct file_pool *fp, const char *name)
 			return -1;
 		if (!S_ISLNK(st.st_mode))
 			return take_fd(&fd);
-		if (!link_text(fp, at, text) || strchr(text, '/') || !strcmp(text, "..") ||
-		    !strcmp(text, "."))
+		if (!link_text(fp, at, text) || strchr(text, '/') ||
+		    !strcmp(text, "..") || !strcmp(text, "."))
 			break;
 		memcpy(at, text, sizeof(at));
 	}
@@ -157,7 +166,8 @@ static int locate(struct file_pool *fp, const char *name, struct stat *st,
 		int led = open_link(fp, name);
 
 		if (led < 0)
-			return leads_nowhere(errno) ? 0 : file_fail(fp, "follow", name, err);
+			return leads_nowhere(errno) ? 0 :
+						      file_fail(fp, "follow", name, err);
 		close(fd);
 		fd = led;
 		if (fstat(fd, st) < 0)
@@ -193,11 +203,11 @@ static int no_volume(struct file_pool *fp, const char *name, enum file_kind kind
 		     struct error *err)
 {
 	if (kind == FILE_ABSENT)
-		return error_set(err, ENOENT, "no volume '%s' in directory '%s'", name,
-				 fp->target);
+		return error_set(err, ENOENT,
+				 "no volume '%s' in directory '%s'", name, fp->target);
 	return error_set(err, ENOENT,
-			 "'%s' in directory '%s' is no volume: it is neither a regular file nor "
-			 "a link to one in the directory",
+			 "'%s' in directory '%s' is no volume: it is neither a regular "
+			 "file nor a link to one in the directory",
 			 name, fp->target);
 }
 
@@ -210,7 +220,8 @@ int file_stat(struct file_pool *fp, const char *name, struct stat *st, struct er
 	return no_volume(fp, name, kind, err);
 }
 
-int file_locate(struct file_pool *fp, const char *name, struct stat *st, struct error *err)
+int file_locate(struct file_pool *fp, const char *name, struct stat *st,
+		struct error *err)
 {
 	enum file_kind kind;
 	int fd = -1, r = file_check_name(name, err);

@@ -1,6 +1,6 @@
 /*
- * A directory of volumes as the file_*.c files share it: what a pool holds, and how a name in it is
- * opened without anything but a regular file ever being touched.
+ * A directory of volumes as the file_*.c files share it: what a pool holds, and how a
+ * name in it is opened without anything but a regular file ever being touched.
  */
 #pragma once
 
@@ -29,8 +29,10 @@ int file_kind(struct file_pool *fp, const char *name, struct stat *st, struct er
 /* stat of a volume (of what a link leads to). -ENOENT: no volume has this name. */
 int file_stat(struct file_pool *fp, const char *name, struct stat *st, struct error *err);
 
-/* A descriptor that only names the volume (O_PATH): for attributes, and to be opened by number. */
-int file_locate(struct file_pool *fp, const char *name, struct stat *st, struct error *err);
+/* A descriptor that only names the volume (O_PATH): for attributes, and to be opened by
+ * number. */
+int file_locate(struct file_pool *fp, const char *name, struct stat *st,
+		struct error *err);
 
 /* Opens a volume's content. flags as open(2). */
 int file_open(struct file_pool *fp, const char *name, int flags, struct stat *st,
@@ -40,8 +42,10 @@ int file_open(struct file_pool *fp, const char *name, int flags, struct stat *st
 #define FD_PATH_MAX 32
 const char *fd_path(int fd, char path[FD_PATH_MAX]);
 
-/* Fails with errno and "cannot TRIED 'NAME' in directory 'TARGET'"; says so when it is gone. */
-int file_fail(struct file_pool *fp, const char *tried, const char *name, struct error *err);
+/* Fails with errno and "cannot TRIED 'NAME' in directory 'TARGET'"; says so when it is
+ * gone. */
+int file_fail(struct file_pool *fp, const char *tried, const char *name,
+	      struct error *err);
 
 /* -EIO when the target directory was removed. */
 int file_check_dir(struct file_pool *fp, struct error *err);
@@ -49,12 +53,13 @@ int file_check_dir(struct file_pool *fp, struct error *err);
 /* Live permissions of an open file, as a description has them. */
 void file_permissions(int fd, const struct stat *st, struct permissions *out);
 
-/* rename(2) that fails with EEXIST, also where the filesystem has no flags. Returns -1 and errno. */
+/* rename(2) that fails with EEXIST, also where the filesystem has no flags. Returns -1
+ * and errno. */
 int rename_noreplace(int from_dir, const char *from, int to_dir, const char *to);
 
 /* Writes zeros to [off, end), telling progress as `of` total. */
-int file_write_zeros(int fd, uint64_t off, uint64_t end, uint64_t total, struct call *call,
-		     struct error *err);
+int file_write_zeros(int fd, uint64_t off, uint64_t end, uint64_t total,
+		     struct call *call, struct error *err);
 
 /* -EBUSY while QEMU or a tool of it has the image open. */
 int file_check_unused(int fd, const char *name, struct error *err);

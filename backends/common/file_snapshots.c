@@ -19,7 +19,8 @@ static int read_table(struct file_pool *fp, const char *name, struct qcow2_snaps
 	return fd < 0 ? fd : qcow2_snapshots_read(fd, st.st_size, out, err);
 }
 
-static const struct qcow2_snapshot *find(const struct qcow2_snapshots *s, const char *label)
+static const struct qcow2_snapshot *find(const struct qcow2_snapshots *s,
+					 const char *label)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->table[i].label && !strcmp(s->table[i].label, label))
@@ -33,8 +34,8 @@ static int no_snapshot(const char *name, const char *snap, struct error *err)
 }
 
 /* Other volumes have none, which is a whole list. */
-int file_snap_list(void *pool, const char *name, vol_each each, void *arg, struct call *call,
-		   struct error *err)
+int file_snap_list(void *pool, const char *name, vol_each each, void *arg,
+		   struct call *call, struct error *err)
 {
 	AUTO_SNAPSHOTS struct qcow2_snapshots s = { 0 };
 	int r = read_table(pool, name, &s, err);
@@ -43,10 +44,12 @@ int file_snap_list(void *pool, const char *name, vol_each each, void *arg, struc
 		return 0;
 	for (size_t i = 0; r == 0 && i < s.n; i++) {
 		if (!s.table[i].label)
-			return error_set(err, EIO,
-					 "a snapshot of volume '%s' has neither a name nor an id "
-					 "that could be a file name: qemu-img snapshot -l shows it",
-					 name);
+			return error_set(
+				err, EIO,
+				"a snapshot of volume '%s' has neither a name nor an id "
+				"that could be a file name: qemu-img snapshot -l shows "
+				"it",
+				name);
 		r = each(arg, s.table[i].label);
 	}
 	return r;
@@ -84,8 +87,8 @@ static int open_image(struct file_pool *fp, const char *name, struct file_image 
 		return r;
 	if (strcmp(image->info.format, "qcow2"))
 		return error_set(err, EOPNOTSUPP,
-				 "only qcow2 images have snapshots: volume '%s' is %s", name,
-				 image->info.format);
+				 "only qcow2 images have snapshots: volume '%s' is %s",
+				 name, image->info.format);
 	return qcow2_snapshots_read(image->fds[0], image->size, s, err);
 }
 
@@ -119,13 +122,14 @@ int file_snap_create(void *pool, const char *name, const char *snap, struct call
 		return r;
 	/* qemu-img would make a second one of the name */
 	if (find(&s, snap))
-		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already", name,
-				 snap);
+		return error_set(err, EEXIST,
+				 "volume '%s' has a snapshot '%s' already", name, snap);
 	return run_snapshot(pool, name, &image, "-c", snap, call, err);
 }
 
 /* Whether an earlier one has the name too: qemu-img would take that one. */
-static bool is_shadowed(const struct qcow2_snapshots *s, const struct qcow2_snapshot *which)
+static bool is_shadowed(const struct qcow2_snapshots *s,
+			const struct qcow2_snapshot *which)
 {
 	for (const struct qcow2_snapshot *other = s->table; other < which; other++)
 		if (!strcmp(other->name, which->name))
@@ -148,8 +152,8 @@ int file_snap_delete(void *pool, const char *name, const char *snap, struct call
 		return no_snapshot(name, snap, err);
 	if (is_shadowed(&s, found))
 		return error_set(err, EOPNOTSUPP,
-				 "another snapshot of volume '%s' has the name of '%s': delete "
-				 "that one first",
+				 "another snapshot of volume '%s' has the name of '%s': "
+				 "delete that one first",
 				 name, snap);
 	return run_snapshot(pool, name, &image, "-d", found->name, call, err);
 }

@@ -27,7 +27,8 @@ int stage_open(struct stage *s, struct file_pool *fp, const char *file, struct e
 		return file_fail(fp, "create", file, err);
 	s->pool = fp;
 	snprintf(s->file, sizeof(s->file), "%s", file);
-	s->dir = openat(fp->dir, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	s->dir =
+		openat(fp->dir, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->dir < 0) {
 		r = file_fail(fp, "create", file, err);
 		unlinkat(fp->dir, s->name, AT_REMOVEDIR);

@@ -9,10 +9,14 @@ struct stage {
 	char name[32];
 	char file[256]; /* what is made in it */
 };
-#define STAGE_INIT { .dir = -1 }
+#define STAGE_INIT        \
+	{                 \
+		.dir = -1 \
+	}
 
 /* Directories are no volumes, so nobody sees this one in a listing. */
-int stage_open(struct stage *s, struct file_pool *fp, const char *file, struct error *err);
+int stage_open(struct stage *s, struct file_pool *fp, const char *file,
+	       struct error *err);
 
 /* Gives the file its name in the pool, which must be free (-EEXIST). */
 int stage_commit(struct stage *s, struct error *err);

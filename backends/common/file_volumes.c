@@ -1,4 +1,5 @@
-/* A directory as a pool: opening, listing and reading it. Only refresh changes a struct file_pool. */
+/* A directory as a pool: opening, listing and reading it. Only refresh changes a struct
+ * file_pool. */
 #include "backends/common/file_volumes.h"
 
 #include <dirent.h>
@@ -25,10 +26,10 @@
 
 /* Filesystems that ask another host or another process, and so may not answer. */
 static const unsigned remote[] = {
-	NFS_SUPER_MAGIC,  CIFS_SUPER_MAGIC, SMB_SUPER_MAGIC,  SMB2_SUPER_MAGIC,
-	V9FS_MAGIC,       FUSE_SUPER_MAGIC, CEPH_SUPER_MAGIC, CODA_SUPER_MAGIC,
-	AFS_SUPER_MAGIC,  AFS_FS_MAGIC,     AUTOFS_SUPER_MAGIC, OCFS2_SUPER_MAGIC,
-	GFS2_MAGIC,       LUSTRE_SUPER_MAGIC,
+	NFS_SUPER_MAGIC, CIFS_SUPER_MAGIC,   SMB_SUPER_MAGIC,	 SMB2_SUPER_MAGIC,
+	V9FS_MAGIC,	 FUSE_SUPER_MAGIC,   CEPH_SUPER_MAGIC,	 CODA_SUPER_MAGIC,
+	AFS_SUPER_MAGIC, AFS_FS_MAGIC,	     AUTOFS_SUPER_MAGIC, OCFS2_SUPER_MAGIC,
+	GFS2_MAGIC,	 LUSTRE_SUPER_MAGIC,
 };
 
 int call_check(const struct call *call, struct error *err)
@@ -66,12 +67,14 @@ static int open_target(const char *target, struct error *err)
 	int fd;
 
 	if (!target || target[0] != '/')
-		return error_set(err, EINVAL, "the pool's target path must be absolute, not '%s'",
+		return error_set(err, EINVAL,
+				 "the pool's target path must be absolute, not '%s'",
 				 target ? target : "");
 	fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return error_set(err, ENOENT,
-				 "directory '%s' does not exist: not built yet: echo build > ctl",
+				 "directory '%s' does not exist: not built yet: echo "
+				 "build > ctl",
 				 target);
 	return fd < 0 ? error_errno(err, "cannot open directory '%s'", target) : fd;
 }
@@ -86,7 +89,8 @@ static void pool_free(struct file_pool *fp)
 }
 DEFINE_CLEANUP(cleanup_pool, struct file_pool *, pool_free)
 
-static int watch_dir(struct file_pool *fp, int dir, struct watch **watch, struct error *err)
+static int watch_dir(struct file_pool *fp, int dir, struct watch **watch,
+		     struct error *err)
 {
 	*watch = NULL;
 	if (!fp->host || !fp->host->changed)
@@ -94,8 +98,8 @@ static int watch_dir(struct file_pool *fp, int dir, struct watch **watch, struct
 	return watch_add(dir, changed, fp, watch, err);
 }
 
-int file_pool_open(const struct pool_spec *spec, const struct host *host, struct file_pool **out,
-		   struct error *err)
+int file_pool_open(const struct pool_spec *spec, const struct host *host,
+		   struct file_pool **out, struct error *err)
 {
 	CLEANUP(cleanup_pool) struct file_pool *fp = calloc(1, sizeof(*fp));
 	int r;
@@ -179,7 +183,8 @@ void file_permissions(int fd, const struct stat *st, struct permissions *out)
 }
 
 /* Counted as libvirt does: the blocks kept for root are available too. */
-int file_pool_stat(void *pool, struct pool_stat *out, struct call *call, struct error *err)
+int file_pool_stat(void *pool, struct pool_stat *out, struct call *call,
+		   struct error *err)
 {
 	struct file_pool *fp = pool;
 	struct statvfs fs;
@@ -243,16 +248,17 @@ static int list_entries(struct file_pool *fp, DIR *d, vol_each each, void *arg,
 	return file_check_dir(fp, err);
 }
 
-int file_vol_list(void *pool, vol_each each, void *arg, struct call *call, struct error *err)
+int file_vol_list(void *pool, vol_each each, void *arg, struct call *call,
+		  struct error *err)
 {
 	struct file_pool *fp = pool;
 	int fd = openat(fp->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!d) {
-		r = file_check_dir(fp, NULL) < 0 ?
-			    file_check_dir(fp, err) :
-			    error_errno(err, "cannot read directory '%s'", fp->target);
+		r = file_check_dir(fp, NULL) < 0
+			    ? file_check_dir(fp, err)
+			    : error_errno(err, "cannot read directory '%s'", fp->target);
 		if (fd >= 0)
 			close(fd);
 		return r;
@@ -298,8 +304,8 @@ int file_vol_open(void *pool, const char *name, const char *snap, int flags,
 
 	if (snap)
 		return error_set(err, EOPNOTSUPP,
-				 "the bytes of a snapshot inside a qcow2 image cannot be read: "
-				 "qemu-img convert -l '%s' copies them out",
+				 "the bytes of a snapshot inside a qcow2 image cannot "
+				 "be read: qemu-img convert -l '%s' copies them out",
 				 snap);
 	fd = file_open(pool, name, flags & (O_ACCMODE | O_DIRECT | O_TRUNC), &st, err);
 	if (fd < 0)

@@ -1,4 +1,6 @@
-/* Overwriting a volume's bytes: zeros by ourselves, the patterns with a name by scrub(1). */
+/*
+ * Overwriting a volume's bytes: zeros by ourselves, the patterns with a name by scrub(1).
+ */
 #include "backends/common/file_volumes.h"
 
 #include <errno.h>
@@ -8,9 +10,10 @@
 #include "backends/common/file_pool.h"
 #include "backends/support/run.h"
 
-/* Where QEMU locks the images it uses: one byte per permission held, one per permission refused. */
+/* Where QEMU locks the images it uses: one byte per permission held, one per permission
+ * refused. */
 #define QEMU_LOCKS_START 100
-#define QEMU_LOCKS_LEN   200
+#define QEMU_LOCKS_LEN	 200
 
 /* libvirt's names, which are scrub's too. */
 static const char *const patterns[] = {
@@ -20,8 +23,8 @@ static const char *const patterns[] = {
 /* Never written: the kernel's zero page, and no space in the executable. */
 static char zeros[1 << 20] __attribute__((aligned(4096)));
 
-int file_write_zeros(int fd, uint64_t off, uint64_t end, uint64_t total, struct call *call,
-		     struct error *err)
+int file_write_zeros(int fd, uint64_t off, uint64_t end, uint64_t total,
+		     struct call *call, struct error *err)
 {
 	while (off < end) {
 		size_t len = end - off < sizeof(zeros) ? end - off : sizeof(zeros);
@@ -74,7 +77,9 @@ static int wipe_scrub(int fd, uint64_t size, const char *pattern, struct call *c
 		      struct error *err)
 {
 	char path[FD_PATH_MAX];
-	const char *argv[] = { "scrub", "-f", "-S", "-p", pattern, fd_path(fd, path), NULL };
+	const char *argv[] = {
+		"scrub", "-f", "-S", "-p", pattern, fd_path(fd, path), NULL
+	};
 	int fds[] = { fd, -1 };
 	struct run run = {
 		.argv = argv,
@@ -89,8 +94,8 @@ static int wipe_scrub(int fd, uint64_t size, const char *pattern, struct call *c
 	r = run_tool(&run, err);
 	if (r == -EOPNOTSUPP)
 		return error_set(err, EOPNOTSUPP,
-				 "wiping with '%s' needs the program scrub: install the package "
-				 "scrub",
+				 "wiping with '%s' needs the program scrub: install the "
+				 "package scrub",
 				 pattern);
 	if (ftruncate(fd, size) < 0 && r == 0)
 		r = error_errno(err, "cannot set the size back");
@@ -117,7 +122,8 @@ int file_check_unused(int fd, const char *name, struct error *err)
 	};
 
 	if (!fcntl(fd, F_OFD_GETLK, &l) && l.l_type != F_UNLCK)
-		return error_set(err, EBUSY, "volume '%s' is in use by a virtual machine or a tool",
+		return error_set(err, EBUSY,
+				 "volume '%s' is in use by a virtual machine or a tool",
 				 name);
 	return 0;
 }
@@ -132,11 +138,12 @@ int file_vol_wipe(void *pool, const char *name, const char *algorithm, struct ca
 
 	if (!strcmp(algorithm, "trim"))
 		return error_set(err, EOPNOTSUPP,
-				 "a volume that is a file cannot be wiped with 'trim': use zero");
+				 "a volume that is a file cannot be wiped with 'trim': "
+				 "use zero");
 	if (!zero && !is_pattern(algorithm))
 		return error_set(err, EINVAL,
-				 "no algorithm '%s' to wipe with: known are zero nnsa dod bsi "
-				 "gutmann schneier pfitzner7 pfitzner33 random",
+				 "no algorithm '%s' to wipe with: known are zero nnsa "
+				 "dod bsi gutmann schneier pfitzner7 pfitzner33 random",
 				 algorithm);
 
 	AUTO_FD int fd = file_open(pool, name, O_RDWR, &st, err);

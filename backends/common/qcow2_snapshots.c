@@ -10,7 +10,7 @@
 #include "backends/support/list.h"
 #include "backends/support/map.h"
 
-#define MAGIC         0x514649fb
+#define MAGIC	      0x514649fb
 #define SNAPSHOTS_MAX 65536 /* qemu's own limit */
 #define TABLE_MAX     (16u << 20)
 #define EXTRA_MAX     1024
@@ -49,8 +49,8 @@ struct label {
 static int damaged(struct error *err, const char *what)
 {
 	return error_set(err, EINVAL,
-			 "the snapshot table of the qcow2 image is damaged (%s): qemu-img check "
-			 "tells more",
+			 "the snapshot table of the qcow2 image is damaged (%s): "
+			 "qemu-img check tells more",
 			 what);
 }
 
@@ -94,7 +94,8 @@ static int read_entry(int fd, uint64_t *off, uint64_t size, uint64_t disk_size,
 	tail = malloc(extra_size + id_size + name_size + 1);
 	if (!tail)
 		return error_code(err, ENOMEM, "cannot read the snapshot table");
-	r = read_at(fd, tail, extra_size + id_size + name_size, *off + sizeof(e), size, err);
+	r = read_at(fd, tail, extra_size + id_size + name_size, *off + sizeof(e), size,
+		    err);
 	if (r < 0)
 		return r;
 	out->size = disk_size;
@@ -107,7 +108,9 @@ static int read_entry(int fd, uint64_t *off, uint64_t size, uint64_t disk_size,
 	out->id = text_of(tail + extra_size, id_size);
 	out->name = text_of(tail + extra_size + id_size, name_size);
 	*off += (sizeof(e) + extra_size + id_size + name_size + 7) & ~UINT64_C(7);
-	return out->id && out->name ? 0 : error_code(err, ENOMEM, "cannot read the snapshot table");
+	return out->id && out->name
+		       ? 0
+		       : error_code(err, ENOMEM, "cannot read the snapshot table");
 }
 
 static bool is_file_name(const char *text)
@@ -147,7 +150,8 @@ static int give_labels(struct qcow2_snapshots *s, struct error *err)
 		if (claim(&map, &labels[i], s->table[i].name, &failed))
 			s->table[i].label = s->table[i].name;
 	for (size_t i = 0; !failed && i < s->n; i++)
-		if (!s->table[i].label && claim(&map, &labels[i], s->table[i].id, &failed))
+		if (!s->table[i].label &&
+		    claim(&map, &labels[i], s->table[i].id, &failed))
 			s->table[i].label = s->table[i].id;
 	map_free(&map);
 	return failed ? error_code(err, ENOMEM, "cannot read the snapshot table") : 0;
@@ -159,13 +163,15 @@ static int read_header(int fd, uint64_t size, struct header *h, struct error *er
 
 	if (n < 0)
 		return error_errno(err, "cannot read the image's header");
-	if (n < (ssize_t)sizeof(*h) || be32toh(h->magic) != MAGIC || be32toh(h->version) < 2)
+	if (n < (ssize_t)sizeof(*h) || be32toh(h->magic) != MAGIC ||
+	    be32toh(h->version) < 2)
 		return error_set(err, EOPNOTSUPP,
 				 "only qcow2 images have snapshots: the volume is none");
 	return 0;
 }
 
-int qcow2_snapshots_read(int fd, uint64_t size, struct qcow2_snapshots *out, struct error *err)
+int qcow2_snapshots_read(int fd, uint64_t size, struct qcow2_snapshots *out,
+			 struct error *err)
 {
 	struct header h;
 	uint64_t off, start;
@@ -186,7 +192,8 @@ int qcow2_snapshots_read(int fd, uint64_t size, struct qcow2_snapshots *out, str
 	if (!out->table)
 		return error_code(err, ENOMEM, "cannot read the snapshot table");
 	for (out->n = 0; out->n < n;) {
-		r = read_entry(fd, &off, size, be64toh(h.size), &out->table[out->n++], err);
+		r = read_entry(fd, &off, size, be64toh(h.size), &out->table[out->n++],
+			       err);
 		if (r < 0)
 			return r;
 		if (off - start > TABLE_MAX)

@@ -7,8 +7,8 @@
 #include "backends/support/run.h"
 
 static const char *const drivers[] = {
-	"raw", "bochs", "cloop", "dmg", "parallels", "qcow", "qcow2", "qed",
-	"vdi", "vhdx",	"vmdk",	 "vpc", "luks",
+	"raw", "bochs", "cloop", "dmg",	 "parallels", "qcow", "qcow2",
+	"qed", "vdi",	"vhdx",	 "vmdk", "vpc",	      "luks",
 };
 
 /* What qemu-img says, and what it means. */
@@ -69,7 +69,8 @@ int qemu_img(const char *const *argv, const int *fds, const struct buf *secret,
 		return 0;
 	if (r == -EOPNOTSUPP)
 		return error_set(err, EOPNOTSUPP,
-				 "this needs the program qemu-img: install the package qemu-utils");
+				 "this needs the program qemu-img: install the package "
+				 "qemu-utils");
 	if (r == -EIO)
 		understand(&said);
 	return error_copy(err, &said);

@@ -1,8 +1,9 @@
 /*
  * Watching directories with the process's one inotify instance.
  *
- * `lock` guards everything here and is held while callbacks run: this is how watch_remove knows that
- * none is under way. The thread of a watcher whose last watch is gone is joined without the lock.
+ * `lock` guards everything here and is held while callbacks run: this is how watch_remove
+ * knows that none is under way. The thread of a watcher whose last watch is gone is
+ * joined without the lock.
  */
 #include "backends/common/watch.h"
 
@@ -17,9 +18,9 @@
 #include "backends/support/map.h"
 
 /* No IN_MODIFY: each write of each volume would be an event. */
-#define EVENTS                                                                           \
-	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | \
-	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+#define EVENTS                                                             \
+	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | \
+	 IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define STACK_SIZE (256 << 10)
 
 struct watcher {
@@ -63,7 +64,7 @@ static struct watched *find_watched(struct watcher *w, int wd)
 
 static void tell(struct watched *d, enum change what, const char *name)
 {
-	list_for_each(l, &d->watches) {
+	list_for_each (l, &d->watches) {
 		struct watch *w = container_of(l, struct watch, link);
 
 		w->fn(w->arg, what, name);
@@ -72,7 +73,7 @@ static void tell(struct watched *d, enum change what, const char *name)
 
 static void tell_all(struct watcher *w)
 {
-	map_for_each(l, &w->dirs)
+	map_for_each (l, &w->dirs)
 		tell(container_of(l, struct watched, link), CHANGE_ALL, NULL);
 }
 
@@ -172,18 +173,21 @@ static int start_watcher(struct error *err)
 	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	w->wake = eventfd(0, EFD_CLOEXEC);
 	if (w->inotify < 0 && errno == EMFILE)
-		return error_errno(err, "cannot watch directories: raise the sysctl "
-					"fs.inotify.max_user_instances");
+		return error_errno(err,
+				   "cannot watch directories: raise the sysctl "
+				   "fs.inotify.max_user_instances");
 	if (w->inotify < 0 || w->wake < 0)
 		return error_errno(err, "cannot watch directories");
 	code = start_thread(w);
 	if (code)
-		return error_code(err, code, "cannot start the thread that watches directories");
+		return error_code(err, code,
+				  "cannot start the thread that watches directories");
 	current = take(w);
 	return 0;
 }
 
-/* Under lock: takes a watcher without watches out of use; the caller ends it without the lock. */
+/* Under lock: takes a watcher without watches out of use; the caller ends it without the
+ * lock. */
 static struct watcher *retire(void)
 {
 	return current && !current->dirs.count ? take(current) : NULL;
@@ -211,8 +215,9 @@ static struct watched *find_or_add(int dir, struct error *err)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
 	wd = inotify_add_watch(current->inotify, path, EVENTS);
 	if (wd < 0 && errno == ENOSPC)
-		error_errno(err, "cannot watch the directory: raise the sysctl "
-				 "fs.inotify.max_user_watches");
+		error_errno(err,
+			    "cannot watch the directory: raise the sysctl "
+			    "fs.inotify.max_user_watches");
 	else if (wd < 0)
 		error_errno(err, "cannot watch the directory");
 	if (wd < 0)

@@ -1,6 +1,6 @@
 /*
- * Watching directories: one inotify instance and one thread for the whole process, started with the
- * first watch and gone after the last one.
+ * Watching directories: one inotify instance and one thread for the whole process,
+ * started with the first watch and gone after the last one.
  */
 #pragma once
 
@@ -9,14 +9,14 @@
 
 struct watch;
 
-/* name: of the entry that changed; NULL with CHANGE_ALL. Does not block, and adds or removes no
- * watch. */
+/* name: of the entry that changed; NULL with CHANGE_ALL. Does not block, and adds or
+ * removes no watch. */
 typedef void (*watch_fn)(void *arg, enum change what, const char *name);
 
 /*
- * Watches an open directory for names that come and go and for attributes and contents that change
- * (contents when a writer closes). Several watches of one directory are each told. -ENOSPC and
- * -EMFILE: a limit of inotify is reached.
+ * Watches an open directory for names that come and go and for attributes and contents
+ * that change (contents when a writer closes). Several watches of one directory are each
+ * told. -ENOSPC and -EMFILE: a limit of inotify is reached.
  */
 int watch_add(int dir, watch_fn fn, void *arg, struct watch **out, struct error *err);
 

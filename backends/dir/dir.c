@@ -14,8 +14,8 @@
 #define DEFAULT_MODE 0711 /* libvirt's */
 #define PARENT_MODE  0755
 
-static int dir_check(const struct pool_spec *spec, const struct host *host, struct call *call,
-		     bool *active, struct error *err)
+static int dir_check(const struct pool_spec *spec, const struct host *host,
+		     struct call *call, bool *active, struct error *err)
 {
 	AUTO_FD int fd = -1;
 
@@ -25,8 +25,8 @@ static int dir_check(const struct pool_spec *spec, const struct host *host, stru
 	return 0;
 }
 
-static int dir_start(const struct pool_spec *spec, const struct host *host, struct call *call,
-		     void **pool, struct error *err)
+static int dir_start(const struct pool_spec *spec, const struct host *host,
+		     struct call *call, void **pool, struct error *err)
 {
 	struct file_pool *fp;
 	int r = file_pool_open(spec, host, &fp, err);
@@ -63,7 +63,8 @@ static int make_parents(const char *target, struct error *err)
 	return 0;
 }
 
-/* cow='no' and an unset cow switch copy-on-write off on btrfs; only what was asked for may fail. */
+/* cow='no' and an unset cow switch copy-on-write off on btrfs; only what was asked for
+ * may fail. */
 static int set_cow(int fd, const struct pool_spec *spec, struct error *err)
 {
 	struct statfs fs;
@@ -73,8 +74,8 @@ static int set_cow(int fd, const struct pool_spec *spec, struct error *err)
 		if (spec->cow == CHOICE_UNSET)
 			return 0;
 		return error_set(err, EOPNOTSUPP,
-				 "directory '%s' is not on btrfs: leave <cow> out of the "
-				 "definition",
+				 "directory '%s' is not on btrfs: leave <cow> out of "
+				 "the definition",
 				 spec->target);
 	}
 	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
@@ -87,25 +88,30 @@ static int set_cow(int fd, const struct pool_spec *spec, struct error *err)
 	}
 	if (spec->cow == CHOICE_UNSET)
 		return 0;
-	return error_errno(err, "cannot set copy-on-write of directory '%s'", spec->target);
+	return error_errno(err,
+			   "cannot set copy-on-write of directory '%s'", spec->target);
 }
 
-static int set_permissions(int fd, const struct pool_spec *spec, bool made, struct error *err)
+static int set_permissions(int fd, const struct pool_spec *spec, bool made,
+			   struct error *err)
 {
 	const struct permissions *p = &spec->permissions;
 	int mode = p->mode < 0 && made ? DEFAULT_MODE : p->mode;
 
 	if ((p->owner >= 0 || p->group >= 0) && fchown(fd, p->owner, p->group) < 0)
-		return error_errno(err, "cannot change the owner of directory '%s'",
+		return error_errno(err,
+				   "cannot change the owner of directory '%s'",
 				   spec->target);
 	if (mode >= 0 && fchmod(fd, mode) < 0)
-		return error_errno(err, "cannot change the mode of directory '%s'", spec->target);
+		return error_errno(err,
+				   "cannot change the mode of directory '%s'",
+				   spec->target);
 	return 0;
 }
 
 /* A directory that is there already is fine; what it holds is never touched. */
-static int dir_build(const struct pool_spec *spec, const struct host *host, enum build_mode mode,
-		     struct call *call, struct error *err)
+static int dir_build(const struct pool_spec *spec, const struct host *host,
+		     enum build_mode mode, struct call *call, struct error *err)
 {
 	bool made;
 	int r;
@@ -130,14 +136,15 @@ static int dir_build(const struct pool_spec *spec, const struct host *host, enum
 	return r < 0 ? r : set_cow(fd, spec, err);
 }
 
-static int dir_remove(const struct pool_spec *spec, const struct host *host, struct call *call,
-		      struct error *err)
+static int dir_remove(const struct pool_spec *spec, const struct host *host,
+		      struct call *call, struct error *err)
 {
 	if (!spec->target || rmdir(spec->target) == 0)
 		return 0;
 	if (errno == ENOTEMPTY || errno == EEXIST)
 		return error_set(err, EBUSY,
-				 "directory '%s' is not empty: remove what is in it first",
+				 "directory '%s' is not empty: remove what is in it "
+				 "first",
 				 spec->target);
 	return error_errno(err, "cannot remove directory '%s'", spec->target);
 }

@@ -1,4 +1,5 @@
-/* For tests of volumes that are files: a dir pool on a directory of its own, through its backend. */
+/* For tests of volumes that are files: a dir pool on a directory of its own, through its
+ * backend. */
 #pragma once
 
 #include <errno.h>
@@ -32,8 +33,8 @@ struct dir_pool {
 	char asked[128];    /* usage or uuid of the last secret asked for */
 };
 
-static inline int dir_pool_secret(void *ctx, const struct secret_ref *ref, struct buf *value,
-				  struct error *err)
+static inline int dir_pool_secret(void *ctx, const struct secret_ref *ref,
+				  struct buf *value, struct error *err)
 {
 	struct dir_pool *p = ctx;
 
@@ -45,10 +46,12 @@ static inline int dir_pool_secret(void *ctx, const struct secret_ref *ref, struc
 
 static inline void dir_pool_changed(void *ctx, enum change what, const char *name)
 {
+	(void)ctx, (void)what, (void)name;
 }
 
 static inline void dir_pool_lost(void *ctx, const struct error *err)
 {
+	(void)ctx, (void)err;
 }
 
 static inline int dir_pool_setup(void **state)
@@ -130,18 +133,18 @@ static inline size_t count_entries(struct dir_pool *p)
 	return names.n + st.st_nlink - 2;
 }
 
-#define assert_ok(p, expression)                                                         \
-	do {                                                                             \
-		int result_ = (expression);                                              \
-		if (result_ < 0)                                                         \
-			fail_msg("%s: %d: %s", #expression, result_, (p)->err.text);     \
+#define assert_ok(p, expression)                                                     \
+	do {                                                                         \
+		int result_ = (expression);                                          \
+		if (result_ < 0)                                                     \
+			fail_msg("%s: %d: %s", #expression, result_, (p)->err.text); \
 	} while (0)
 
-#define assert_fails(p, want, text_part, expression)                                     \
-	do {                                                                             \
-		(p)->err = (struct error){ 0 };                                          \
-		assert_int_equal((expression), -(want));                                 \
-		assert_int_equal((p)->err.code, (want));                                 \
-		if (!strstr((p)->err.text, text_part))                                   \
-			fail_msg("'%s' is not in: %s", text_part, (p)->err.text);        \
+#define assert_fails(p, want, text_part, expression)                              \
+	do {                                                                      \
+		(p)->err = (struct error){ 0 };                                   \
+		assert_int_equal((expression), -(want));                          \
+		assert_int_equal((p)->err.code, (want));                          \
+		if (!strstr((p)->err.text, text_part))                            \
+			fail_msg("'%s' is not in: %s", text_part, (p)->err.text); \
 	} while (0)

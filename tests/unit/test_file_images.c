@@ -1,4 +1,5 @@
-/* Volumes of a directory by what is inside them: making, describing, resizing, wiping, snapshots. */
+/* Volumes of a directory by what is inside them: making, describing, resizing, wiping,
+ * snapshots. */
 #include "tests/unit/dir_pool.h"
 
 #include <sys/mman.h>
@@ -17,8 +18,8 @@ static void need_qemu_img(void)
 }
 
 /* Runs qemu-img with the directory as its own. */
-static int qemu(struct dir_pool *p, const char *verb, const char *a, const char *b, const char *c,
-		const char *file)
+static int qemu(struct dir_pool *p, const char *verb, const char *a, const char *b,
+		const char *c, const char *file)
 {
 	char path[400];
 	const char *argv[] = { "qemu-img", verb, a, b, c, path, NULL };
@@ -75,11 +76,13 @@ static void raw_volumes_are_sparse_or_not(void **state)
 	spec.allocation = 2 * MIB;
 	assert_ok(p, create(p, "partly", &spec));
 	assert_ok(p, BE->vol_stat(p->pool, "partly", &st, &p->call, &p->err));
-	assert_true(st.size == 8 * MIB && st.allocated >= 2 * MIB && st.allocated < 3 * MIB);
+	assert_true(st.size == 8 * MIB && st.allocated >= 2 * MIB &&
+		    st.allocated < 3 * MIB);
 	spec.allocation = 100 * MIB;
 	assert_ok(p, create(p, "more", &spec));
 	assert_ok(p, BE->vol_stat(p->pool, "more", &st, &p->call, &p->err));
-	assert_true(st.size == 8 * MIB && st.allocated >= 8 * MIB && st.allocated < 9 * MIB);
+	assert_true(st.size == 8 * MIB && st.allocated >= 8 * MIB &&
+		    st.allocated < 9 * MIB);
 	spec.has_allocation = false;
 	assert_ok(p, create(p, "all", &spec));
 	assert_ok(p, BE->vol_stat(p->pool, "all", &st, &p->call, &p->err));
@@ -138,7 +141,8 @@ static void a_description_has_what_libvirt_prints(void **state)
 	assert_string_equal(d.path, path);
 	assert_string_equal(d.key, path);
 	assert_string_equal(d.format, "raw");
-	assert_true(d.has_capacity && d.capacity == 5 && d.physical == 5 && d.has_allocation);
+	assert_true(d.has_capacity && d.capacity == 5 && d.physical == 5 &&
+		    d.has_allocation);
 	assert_int_equal(d.permissions.mode, 0600);
 	assert_int_equal(d.permissions.owner, geteuid());
 	assert_true(d.has_times && d.mtime.tv_sec && !d.btime.tv_sec);
@@ -213,8 +217,10 @@ static void backing_images(void **state)
 
 	need_qemu_img();
 	put_file(p, "base", "what is below\n");
-	assert_int_equal(truncate((snprintf(whole, sizeof(whole), "%s/base", p->path), whole), MIB),
-			 0);
+	assert_int_equal(
+		truncate((snprintf(whole, sizeof(whole), "%s/base", p->path), whole),
+			 MIB),
+		0);
 	spec.has_capacity = false;
 	spec.backing.path = "base";
 	assert_ok(p, create(p, "relative", &spec));
@@ -278,7 +284,8 @@ static void a_backing_image_is_opened_as_the_caller(void **state)
 	fchmodat(p->fd, "secret", 0644, 0);
 	assert_ok(p, create(p, "x", &spec));
 	fchmodat(p->fd, "secret", 0600, 0);
-	assert_fails(p, EACCES, "secret", BE->vol_flatten(p->pool, "x", &p->call, &p->err));
+	assert_fails(p, EACCES, "secret",
+		     BE->vol_flatten(p->pool, "x", &p->call, &p->err));
 	p->call.uid = p->call.gid = 0;
 	assert_ok(p, BE->vol_flatten(p->pool, "x", &p->call, &p->err));
 }
@@ -335,8 +342,9 @@ static void a_chain_that_loops_ends(void **state)
 	AUTO_VOLUME_SPEC struct volume_spec d = describe(p, "a");
 
 	assert_non_null(d.backing.path);
-	assert_fails(p, ELOOP, "loop",
-		     BE->vol_resize(p->pool, "a", 2 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
+	assert_fails(
+		p, ELOOP, "loop",
+		BE->vol_resize(p->pool, "a", 2 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
 }
 
 static void luks_and_its_secret(void **state)
@@ -351,8 +359,9 @@ static void luks_and_its_secret(void **state)
 	spec.encryption.n_secrets = 1;
 	assert_fails(p, ENOENT, "secret", create(p, "x", &spec));
 	p->secret = "open sesame";
-	spec.encryption.cipher =
-		(struct volume_cipher){ .name = "aes", .mode = "xts", .hash = "sha256", .size = 256 };
+	spec.encryption.cipher = (struct volume_cipher){
+		.name = "aes", .mode = "xts", .hash = "sha256", .size = 256
+	};
 	spec.encryption.ivgen_name = "plain64";
 	assert_ok(p, create(p, "qcow2", &spec));
 	assert_string_equal(p->asked, "the-key");
@@ -366,7 +375,8 @@ static void luks_and_its_secret(void **state)
 		assert_non_null(d.encryption.format);
 	}
 	/* each use of a key takes seconds: one of each image */
-	assert_ok(p, BE->vol_resize(p->pool, "raw", 9 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
+	assert_ok(p, BE->vol_resize(p->pool, "raw", 9 * MIB, RESIZE_VIRTUAL, &p->call,
+				    &p->err));
 	assert_int_equal(capacity_of(p, "raw"), 9 * MIB);
 	assert_non_null(strstr(p->asked, "/raw"));
 	assert_ok(p, BE->snap_create(p->pool, "qcow2", "s", &p->call, &p->err));
@@ -388,7 +398,8 @@ static void resizing_the_file_and_the_disk_inside(void **state)
 	struct vol_stat st;
 
 	put_file(p, "raw", "text");
-	assert_ok(p, BE->vol_resize(p->pool, "raw", MIB, RESIZE_VIRTUAL, &p->call, &p->err));
+	assert_ok(p,
+		  BE->vol_resize(p->pool, "raw", MIB, RESIZE_VIRTUAL, &p->call, &p->err));
 	BE->vol_stat(p->pool, "raw", &st, &p->call, &p->err);
 	assert_int_equal(st.size, MIB);
 	assert_ok(p, BE->vol_resize(p->pool, "raw", 2, 0, &p->call, &p->err));
@@ -398,16 +409,19 @@ static void resizing_the_file_and_the_disk_inside(void **state)
 		     BE->vol_resize(p->pool, "raw", INT64_MAX, 0, &p->call, &p->err));
 	need_qemu_img();
 	assert_ok(p, create(p, "image", &spec));
-	assert_ok(p, BE->vol_resize(p->pool, "image", 32 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
+	assert_ok(p, BE->vol_resize(p->pool, "image", 32 * MIB, RESIZE_VIRTUAL, &p->call,
+				    &p->err));
 	assert_int_equal(capacity_of(p, "image"), 32 * MIB);
-	assert_true(BE->vol_resize(p->pool, "image", MIB, RESIZE_VIRTUAL, &p->call, &p->err) < 0);
+	assert_true(BE->vol_resize(p->pool, "image", MIB, RESIZE_VIRTUAL, &p->call,
+				   &p->err) < 0);
 	assert_ok(p, BE->vol_resize(p->pool, "image", MIB, RESIZE_VIRTUAL | RESIZE_SHRINK,
 				    &p->call, &p->err));
 	assert_int_equal(capacity_of(p, "image"), MIB);
 	spec.format = "vpc";
 	assert_ok(p, create(p, "vpc", &spec));
 	assert_fails(p, EOPNOTSUPP, "vpc",
-		     BE->vol_resize(p->pool, "vpc", 64 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
+		     BE->vol_resize(p->pool, "vpc", 64 * MIB, RESIZE_VIRTUAL, &p->call,
+				    &p->err));
 }
 
 static unsigned told;
@@ -447,8 +461,10 @@ static void wiping_keeps_holes(void **state)
 	assert_fails(p, EINTR, "cancelled",
 		     BE->vol_wipe(p->pool, "v", "zero", &p->call, &p->err));
 	p->call.cancelled = NULL;
-	assert_fails(p, EINVAL, "gutmann", BE->vol_wipe(p->pool, "v", "ones", &p->call, &p->err));
-	assert_fails(p, EINVAL, "gutmann", BE->vol_wipe(p->pool, "v", "", &p->call, &p->err));
+	assert_fails(p, EINVAL, "gutmann",
+		     BE->vol_wipe(p->pool, "v", "ones", &p->call, &p->err));
+	assert_fails(p, EINVAL, "gutmann",
+		     BE->vol_wipe(p->pool, "v", "", &p->call, &p->err));
 	assert_fails(p, EOPNOTSUPP, "trim",
 		     BE->vol_wipe(p->pool, "v", "trim", &p->call, &p->err));
 	close(fd);
@@ -456,8 +472,9 @@ static void wiping_keeps_holes(void **state)
 
 static void wiping_with_scrub_keeps_the_size(void **state)
 {
-	static const char *const algorithms[] = { "nnsa", "dod", "bsi", "gutmann", "schneier",
-						  "pfitzner7", "pfitzner33", "random" };
+	static const char *const algorithms[] = { "nnsa",	"dod",	    "bsi",
+						  "gutmann",	"schneier", "pfitzner7",
+						  "pfitzner33", "random" };
 	struct dir_pool *p = *state;
 	struct vol_stat st;
 
@@ -468,7 +485,8 @@ static void wiping_with_scrub_keeps_the_size(void **state)
 		int fd;
 
 		put_file(p, "v", "confidential");
-		assert_ok(p, BE->vol_wipe(p->pool, "v", algorithms[i], &p->call, &p->err));
+		assert_ok(p,
+			  BE->vol_wipe(p->pool, "v", algorithms[i], &p->call, &p->err));
 		BE->vol_stat(p->pool, "v", &st, &p->call, &p->err);
 		assert_int_equal(st.size, 12);
 		fd = openat(p->fd, "v", O_RDONLY);
@@ -480,7 +498,9 @@ static void wiping_with_scrub_keeps_the_size(void **state)
 
 static void an_image_in_use_is_busy(void **state)
 {
-	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 2 };
+	struct flock l = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 2
+	};
 	struct dir_pool *p = *state;
 	struct volume_spec spec = image("qcow2", MIB);
 	int fd;
@@ -492,10 +512,13 @@ static void an_image_in_use_is_busy(void **state)
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
 	l.l_start = 200;
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
-	assert_fails(p, EBUSY, "lock", BE->snap_create(p->pool, "v", "s", &p->call, &p->err));
 	assert_fails(p, EBUSY, "lock",
-		     BE->vol_resize(p->pool, "v", 2 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
-	assert_fails(p, EBUSY, "in use", BE->vol_wipe(p->pool, "v", "zero", &p->call, &p->err));
+		     BE->snap_create(p->pool, "v", "s", &p->call, &p->err));
+	assert_fails(
+		p, EBUSY, "lock",
+		BE->vol_resize(p->pool, "v", 2 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
+	assert_fails(p, EBUSY, "in use",
+		     BE->vol_wipe(p->pool, "v", "zero", &p->call, &p->err));
 	close(fd);
 	assert_ok(p, BE->snap_create(p->pool, "v", "s", &p->call, &p->err));
 }
@@ -512,17 +535,22 @@ static void snapshots_of_qcow2(void **state)
 	assert_ok(p, BE->snap_create(p->pool, "v", "first", &p->call, &p->err));
 	assert_ok(p, BE->snap_create(p->pool, "v", "1", &p->call, &p->err));
 	assert_ok(p, BE->snap_create(p->pool, "v", "-x ü %s", &p->call, &p->err));
-	assert_fails(p, EEXIST, "first", BE->snap_create(p->pool, "v", "first", &p->call, &p->err));
-	assert_fails(p, EINVAL, "a/b", BE->snap_create(p->pool, "v", "a/b", &p->call, &p->err));
+	assert_fails(p, EEXIST, "first",
+		     BE->snap_create(p->pool, "v", "first", &p->call, &p->err));
+	assert_fails(p, EINVAL, "a/b",
+		     BE->snap_create(p->pool, "v", "a/b", &p->call, &p->err));
 	assert_ok(p, BE->snap_list(p->pool, "v", note_name, &names, &p->call, &p->err));
 	assert_string_equal(names.all, "first|1|-x ü %s|");
 	assert_ok(p, BE->snap_stat(p->pool, "v", "1", &st, &p->call, &p->err));
 	assert_int_equal(st.size, 8 * MIB);
 	assert_true(st.has_times && st.mtime.tv_sec > 1600000000);
-	assert_fails(p, ENOENT, "none", BE->snap_stat(p->pool, "v", "none", &st, &p->call, &p->err));
+	assert_fails(p, ENOENT, "none",
+		     BE->snap_stat(p->pool, "v", "none", &st, &p->call, &p->err));
 	assert_ok(p, BE->snap_revert(p->pool, "v", "1", &p->call, &p->err));
-	assert_fails(p, ENOENT, "2", BE->snap_revert(p->pool, "v", "2", &p->call, &p->err));
-	assert_fails(p, ENOENT, "2", BE->snap_delete(p->pool, "v", "2", &p->call, &p->err));
+	assert_fails(p, ENOENT, "2",
+		     BE->snap_revert(p->pool, "v", "2", &p->call, &p->err));
+	assert_fails(p, ENOENT, "2",
+		     BE->snap_delete(p->pool, "v", "2", &p->call, &p->err));
 	assert_ok(p, BE->snap_delete(p->pool, "v", "1", &p->call, &p->err));
 	assert_ok(p, BE->snap_delete(p->pool, "v", "-x ü %s", &p->call, &p->err));
 	names = (struct names){ 0 };
@@ -534,9 +562,10 @@ static void snapshots_of_qcow2(void **state)
 	assert_ok(p, BE->snap_list(p->pool, "v", note_name, &names, &p->call, &p->err));
 	assert_int_equal(names.n, 2);
 	assert_fails(p, EOPNOTSUPP, "first",
-		     BE->snap_delete(p->pool, "v", names.all + 6, &p->call, &p->err) == -ENOENT ?
-			     BE->snap_delete(p->pool, "v", "2", &p->call, &p->err) :
-			     -EOPNOTSUPP);
+		     BE->snap_delete(p->pool, "v", names.all + 6, &p->call, &p->err) ==
+				     -ENOENT
+			     ? BE->snap_delete(p->pool, "v", "2", &p->call, &p->err)
+			     : -EOPNOTSUPP);
 	put_file(p, "raw", "bytes");
 	names = (struct names){ 0 };
 	assert_ok(p, BE->snap_list(p->pool, "raw", note_name, &names, &p->call, &p->err));
@@ -552,22 +581,22 @@ static const struct {
 	int result; /* 0: it lists whole */
 } hostile[] = {
 	{ 0, 0, 0, 0 },
-	{ 0, 4, 0x12345678, -EOPNOTSUPP },   /* magic */
-	{ 60, 4, 2, -EINVAL },		     /* more than the file holds */
-	{ 60, 4, 0xffffffff, -EINVAL },	     /* and many more */
+	{ 0, 4, 0x12345678, -EOPNOTSUPP }, /* magic */
+	{ 60, 4, 2, -EINVAL },		   /* more than the file holds */
+	{ 60, 4, 0xffffffff, -EINVAL },	   /* and many more */
 	{ 60, 4, 65537, -EINVAL },
-	{ 64, 8, UINT64_MAX, -EINVAL },	     /* where the table is */
+	{ 64, 8, UINT64_MAX, -EINVAL }, /* where the table is */
 	{ 64, 8, INT64_MAX, -EINVAL },
 	{ 64, 8, 8192, -EINVAL },
 	{ 64, 8, 4096 + 60, -EINVAL },
-	{ 4096 + 12, 2, 0xffff, -EINVAL },   /* size of the id */
-	{ 4096 + 14, 2, 0xffff, -EINVAL },   /* size of the name */
+	{ 4096 + 12, 2, 0xffff, -EINVAL },     /* size of the id */
+	{ 4096 + 14, 2, 0xffff, -EINVAL },     /* size of the name */
 	{ 4096 + 36, 4, 0xffffffff, -EINVAL }, /* size of the extra data */
 	{ 4096 + 36, 4, 1025, -EINVAL },
-	{ 4096 + 40, 4, 0x2f2f2f2f, 0 },     /* in the id */
-	{ 4096 + 41, 4, 0x2f2f2f2f, 0 },     /* in id and name */
-	{ 4096 + 16, 8, UINT64_MAX, 0 },     /* time */
-	{ 24, 8, UINT64_MAX, 0 },	     /* size of the disk */
+	{ 4096 + 40, 4, 0x2f2f2f2f, 0 }, /* in the id */
+	{ 4096 + 41, 4, 0x2f2f2f2f, 0 }, /* in id and name */
+	{ 4096 + 16, 8, UINT64_MAX, 0 }, /* time */
+	{ 24, 8, UINT64_MAX, 0 },	 /* size of the disk */
 };
 
 static void put(unsigned char *image, size_t at, size_t len, uint64_t value)
@@ -624,8 +653,12 @@ static void names_that_cannot_be_shown(void **state)
 	static const struct {
 		const char *id, *name, *shown; /* NULL: the list fails */
 	} cases[] = {
-		{ "1", "plain", "plain|" },   { "1", "", "1|" },	{ "7", "a/b", "7|" },
-		{ "1", "..", "1|" },	      { "..", "/", NULL },	{ "", "", NULL },
+		{ "1", "plain", "plain|" },
+		{ "1", "", "1|" },
+		{ "7", "a/b", "7|" },
+		{ "1", "..", "1|" },
+		{ "..", "/", NULL },
+		{ "", "", NULL },
 		{ "1", "\xff\xfe", "\xff\xfe|" },
 	};
 	struct dir_pool *p = *state;
@@ -645,8 +678,8 @@ static void names_that_cannot_be_shown(void **state)
 						   &p->call, &p->err));
 			continue;
 		}
-		assert_ok(p, BE->snap_list(p->pool, "hostile", note_name, &names, &p->call,
-					   &p->err));
+		assert_ok(p, BE->snap_list(p->pool, "hostile", note_name, &names,
+					   &p->call, &p->err));
 		assert_string_equal(names.all, cases[i].shown);
 	}
 }
@@ -656,19 +689,23 @@ static void a_header_that_names_other_files(void **state)
 {
 	struct dir_pool *p = *state;
 	char path[128], option[200];
-	const char *argv[] = { "qemu-img", "create", "-q", "-fqcow2", "-o", option, path, "1M", NULL };
+	const char *argv[] = { "qemu-img", "create", "-q", "-fqcow2", "-o",
+			       option,	   path,     "1M", NULL };
 	struct run run = { .argv = argv };
 
 	need_qemu_img();
 	snprintf(path, sizeof(path), "%s/v", p->path);
 	snprintf(option, sizeof(option), "data_file=%s/victim,data_file_raw=on", p->path);
 	assert_ok(p, run_tool(&run, &p->err));
-	assert_fails(p, EOPNOTSUPP, "victim",
-		     BE->vol_resize(p->pool, "v", 2 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
+	assert_fails(
+		p, EOPNOTSUPP, "victim",
+		BE->vol_resize(p->pool, "v", 2 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
 	assert_fails(p, EOPNOTSUPP, "victim",
 		     BE->snap_create(p->pool, "v", "s", &p->call, &p->err));
-	assert_fails(p, EOPNOTSUPP, "victim", BE->vol_flatten(p->pool, "v", &p->call, &p->err));
-	/* a backing file that is gone or anywhere hinders neither a description nor a snapshot */
+	assert_fails(p, EOPNOTSUPP, "victim",
+		     BE->vol_flatten(p->pool, "v", &p->call, &p->err));
+	/* a backing file that is gone or anywhere hinders neither a description nor a
+	 * snapshot */
 	struct volume_spec spec = image("qcow2", MIB);
 
 	assert_ok(p, create(p, "w", &spec));
@@ -680,8 +717,9 @@ static void a_header_that_names_other_files(void **state)
 	AUTO_VOLUME_SPEC struct volume_spec d = describe(p, "w");
 
 	assert_string_equal(d.backing.path, "/nowhere/at/all");
-	assert_fails(p, ENOENT, "nowhere",
-		     BE->vol_resize(p->pool, "w", 2 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
+	assert_fails(
+		p, ENOENT, "nowhere",
+		BE->vol_resize(p->pool, "w", 2 * MIB, RESIZE_VIRTUAL, &p->call, &p->err));
 }
 
 static void a_description_is_fast(void **state)
@@ -698,7 +736,8 @@ static void a_description_is_fast(void **state)
 
 		assert_int_equal(d.capacity, 8 * MIB);
 	}
-	print_message("%llu ns a description\n", (unsigned long long)(clock_now() - start) / 1000);
+	print_message("%llu ns a description\n",
+		      (unsigned long long)(clock_now() - start) / 1000);
 }
 
 static void building_and_removing(void **state)
@@ -714,7 +753,8 @@ static void building_and_removing(void **state)
 	spec.target = path;
 	assert_ok(p, BE->check(&spec, &p->host, &p->call, &active, &p->err));
 	assert_false(active);
-	assert_fails(p, ENOENT, "echo build", BE->start(&spec, &p->host, &p->call, &pool, &p->err));
+	assert_fails(p, ENOENT, "echo build",
+		     BE->start(&spec, &p->host, &p->call, &pool, &p->err));
 	assert_fails(p, EOPNOTSUPP, "overwrite",
 		     BE->build(&spec, &p->host, BUILD_OVERWRITE, &p->call, &p->err));
 	assert_ok(p, BE->build(&spec, &p->host, BUILD, &p->call, &p->err));
@@ -727,7 +767,8 @@ static void building_and_removing(void **state)
 	assert_ok(p, BE->build(&spec, &p->host, BUILD, &p->call, &p->err));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0750);
-	assert_fails(p, EBUSY, "not empty", BE->remove(&spec, &p->host, &p->call, &p->err));
+	assert_fails(p, EBUSY, "not empty",
+		     BE->remove(&spec, &p->host, &p->call, &p->err));
 	unlinkat(p->fd, "some/where/else/v", 0);
 	assert_ok(p, BE->remove(&spec, &p->host, &p->call, &p->err));
 	assert_fails(p, ENOENT, "remove", BE->remove(&spec, &p->host, &p->call, &p->err));
@@ -735,11 +776,14 @@ static void building_and_removing(void **state)
 	assert_fails(p, ENOTDIR, "else",
 		     BE->build(&spec, &p->host, BUILD, &p->call, &p->err));
 	spec.target = "relative";
-	assert_fails(p, EINVAL, "absolute", BE->build(&spec, &p->host, BUILD, &p->call, &p->err));
-	assert_fails(p, EINVAL, "absolute", BE->start(&spec, &p->host, &p->call, &pool, &p->err));
+	assert_fails(p, EINVAL, "absolute",
+		     BE->build(&spec, &p->host, BUILD, &p->call, &p->err));
+	assert_fails(p, EINVAL, "absolute",
+		     BE->start(&spec, &p->host, &p->call, &pool, &p->err));
 	spec.target = p->path;
 	spec.cow = CHOICE_NO;
-	assert_int_equal(BE->build(&spec, &p->host, BUILD, &p->call, &p->err) & ~-EOPNOTSUPP, 0);
+	assert_int_equal(
+		BE->build(&spec, &p->host, BUILD, &p->call, &p->err) & ~-EOPNOTSUPP, 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, dir_pool_setup, dir_pool_teardown)

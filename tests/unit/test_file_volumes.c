@@ -1,4 +1,5 @@
-/* A directory as a pool: which names are volumes, and what each call does to them and to nothing else. */
+/* A directory as a pool: which names are volumes, and what each call does to them and to
+ * nothing else. */
 #include "tests/unit/dir_pool.h"
 
 #include <pthread.h>
@@ -19,16 +20,18 @@
 static char name_255[256];
 
 static const char *const legal[] = {
-	"a", "x.xml", " blank ", "new\nline", "\xff\xfe not utf-8", ".hidden", "-rf", "*", "a:b",
-	"%s%n", name_255,
+	"a", "x.xml", " blank ", "new\nline", "\xff\xfe not utf-8", ".hidden", "-rf",
+	"*", "a:b",   "%s%n",	 name_255,
 };
 
-static const char *const illegal[] = { "", ".", "..", "a/b", "/etc/passwd", "../x", "a/" };
+static const char *const illegal[] = {
+	"", ".", "..", "a/b", "/etc/passwd", "../x", "a/"
+};
 
 /* Entries that no call may show, follow or open. */
 static const char *const others[] = {
-	"dir", "fifo", "socket", "device", "to-outside", "to-absolute", "to-up", "to-dir",
-	"to-fifo", "dangling", "loop", "to-proc",
+	"dir",	 "fifo",   "socket",  "device",	  "to-outside", "to-absolute",
+	"to-up", "to-dir", "to-fifo", "dangling", "loop",	"to-proc",
 };
 
 static void make_others(struct dir_pool *p)
@@ -69,7 +72,8 @@ static void any_legal_name_is_a_volume(void **state)
 		assert_int_equal(st.size, 0);
 		assert_true(st.ident != 0 && st.has_owner && st.has_times);
 		assert_int_equal(st.mode, 0640);
-		assert_ok(p, BE->vol_rename(p->pool, legal[i], "moved", 0, &p->call, &p->err));
+		assert_ok(p, BE->vol_rename(p->pool, legal[i], "moved", 0, &p->call,
+					    &p->err));
 		assert_false(is_listed(p, legal[i]));
 		assert_ok(p, BE->vol_delete(p->pool, "moved", &p->call, &p->err));
 	}
@@ -89,11 +93,15 @@ static void other_names_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(illegal) / sizeof(*illegal); i++) {
 		const char *n = illegal[i];
 
-		assert_fails(p, EINVAL, "name", BE->vol_create(p->pool, n, &spec, &p->call, &p->err));
-		assert_fails(p, EINVAL, "name", BE->vol_stat(p->pool, n, &st, &p->call, &p->err));
 		assert_fails(p, EINVAL, "name",
-			     BE->vol_open(p->pool, n, NULL, O_RDONLY, &file, &p->call, &p->err));
-		assert_fails(p, EINVAL, "name", BE->vol_delete(p->pool, n, &p->call, &p->err));
+			     BE->vol_create(p->pool, n, &spec, &p->call, &p->err));
+		assert_fails(p, EINVAL, "name",
+			     BE->vol_stat(p->pool, n, &st, &p->call, &p->err));
+		assert_fails(p, EINVAL, "name",
+			     BE->vol_open(p->pool, n, NULL, O_RDONLY, &file, &p->call,
+					  &p->err));
+		assert_fails(p, EINVAL, "name",
+			     BE->vol_delete(p->pool, n, &p->call, &p->err));
 		assert_fails(p, EINVAL, "name",
 			     BE->vol_rename(p->pool, n, "w", 0, &p->call, &p->err));
 		assert_fails(p, EINVAL, "name",
@@ -123,18 +131,26 @@ static void what_is_no_file_is_not_there(void **state)
 		const char *n = others[i];
 
 		assert_false(is_listed(p, n));
-		assert_fails(p, ENOENT, n, BE->vol_stat(p->pool, n, &st, &p->call, &p->err));
 		assert_fails(p, ENOENT, n,
-			     BE->vol_open(p->pool, n, NULL, O_RDWR, &file, &p->call, &p->err));
-		assert_fails(p, ENOENT, n, BE->vol_describe(p->pool, n, &out, &p->call, &p->err));
+			     BE->vol_stat(p->pool, n, &st, &p->call, &p->err));
+		assert_fails(
+			p, ENOENT, n,
+			BE->vol_open(p->pool, n, NULL, O_RDWR, &file, &p->call, &p->err));
+		assert_fails(p, ENOENT, n,
+			     BE->vol_describe(p->pool, n, &out, &p->call, &p->err));
 		assert_fails(p, ENOENT, n, BE->vol_delete(p->pool, n, &p->call, &p->err));
-		assert_fails(p, ENOENT, n, BE->vol_rename(p->pool, n, "w", 0, &p->call, &p->err));
-		assert_fails(p, EEXIST, n, BE->vol_rename(p->pool, "v", n, 0, &p->call, &p->err));
-		assert_fails(p, ENOENT, n, BE->vol_setattr(p->pool, n, &attr, &p->call, &p->err));
-		assert_fails(p, ENOENT, n, BE->vol_resize(p->pool, n, 0, 0, &p->call, &p->err));
+		assert_fails(p, ENOENT, n,
+			     BE->vol_rename(p->pool, n, "w", 0, &p->call, &p->err));
+		assert_fails(p, EEXIST, n,
+			     BE->vol_rename(p->pool, "v", n, 0, &p->call, &p->err));
+		assert_fails(p, ENOENT, n,
+			     BE->vol_setattr(p->pool, n, &attr, &p->call, &p->err));
+		assert_fails(p, ENOENT, n,
+			     BE->vol_resize(p->pool, n, 0, 0, &p->call, &p->err));
 		assert_fails(p, ENOENT, n,
 			     BE->vol_wipe(p->pool, n, "zero", &p->call, &p->err));
-		assert_fails(p, EEXIST, n, BE->vol_create(p->pool, n, &spec, &p->call, &p->err));
+		assert_fails(p, EEXIST, n,
+			     BE->vol_create(p->pool, n, &spec, &p->call, &p->err));
 		assert_int_equal(faccessat(p->fd, n, F_OK, AT_SYMLINK_NOFOLLOW), 0);
 	}
 	assert_true(is_listed(p, "v"));
@@ -177,7 +193,8 @@ struct swapper {
 /* Gives one name to a file, a FIFO, a device and a link out, by turns. */
 static void *swap(void *arg)
 {
-	static const char *const by[] = { "file", "fifo", "device", "to-absolute", "to-up" };
+	static const char *const by[] = { "file", "fifo", "device", "to-absolute",
+					  "to-up" };
 	struct swapper *s = arg;
 
 	for (unsigned i = 0; !atomic_load(&s->end); i++) {
@@ -203,7 +220,8 @@ static void a_race_opens_nothing_but_the_file(void **state)
 		struct vol_file file;
 		struct stat st;
 		char text[16] = "";
-		int r = BE->vol_open(p->pool, "target", NULL, O_RDWR, &file, &p->call, &p->err);
+		int r = BE->vol_open(p->pool, "target", NULL, O_RDWR, &file, &p->call,
+				     &p->err);
 
 		if (r < 0) {
 			assert_int_equal(r, -ENOENT);
@@ -237,7 +255,8 @@ static void opening_reads_writes_and_truncates(void **state)
 	assert_ok(p, BE->vol_fstat(p->pool, &file, &st, &p->call, &p->err));
 	BE->vol_close(p->pool, &file);
 	put_file(p, "v", "12345678");
-	assert_ok(p, BE->vol_open(p->pool, "v", NULL, O_WRONLY | O_TRUNC, &file, &p->call, &p->err));
+	assert_ok(p, BE->vol_open(p->pool, "v", NULL, O_WRONLY | O_TRUNC, &file, &p->call,
+				  &p->err));
 	BE->vol_close(p->pool, &file);
 	assert_ok(p, BE->vol_stat(p->pool, "v", &st, &p->call, &p->err));
 	assert_int_equal(st.size, 0);
@@ -256,18 +275,23 @@ static void renaming_replaces_or_does_not(void **state)
 	BE->vol_stat(p->pool, "b", &b, &p->call, &p->err);
 	assert_true(a.ident != b.ident);
 	assert_fails(p, EEXIST, "'b'",
-		     BE->vol_rename(p->pool, "a", "b", RENAME_VOL_NOREPLACE, &p->call, &p->err));
+		     BE->vol_rename(p->pool, "a", "b", RENAME_VOL_NOREPLACE, &p->call,
+				    &p->err));
 	assert_fails(p, ENOENT, "'c'",
-		     BE->vol_rename(p->pool, "a", "c", RENAME_VOL_EXCHANGE, &p->call, &p->err));
-	assert_ok(p, BE->vol_rename(p->pool, "a", "b", RENAME_VOL_EXCHANGE, &p->call, &p->err));
+		     BE->vol_rename(p->pool, "a", "c", RENAME_VOL_EXCHANGE, &p->call,
+				    &p->err));
+	assert_ok(p, BE->vol_rename(p->pool, "a", "b", RENAME_VOL_EXCHANGE, &p->call,
+				    &p->err));
 	BE->vol_stat(p->pool, "b", &st, &p->call, &p->err);
 	assert_int_equal(st.ident, a.ident);
-	assert_ok(p, BE->vol_rename(p->pool, "b", "c", RENAME_VOL_NOREPLACE, &p->call, &p->err));
+	assert_ok(p, BE->vol_rename(p->pool, "b", "c", RENAME_VOL_NOREPLACE, &p->call,
+				    &p->err));
 	assert_ok(p, BE->vol_rename(p->pool, "a", "c", 0, &p->call, &p->err));
 	BE->vol_stat(p->pool, "c", &st, &p->call, &p->err);
 	assert_int_equal(st.ident, b.ident);
 	assert_int_equal(count_entries(p), 1);
-	assert_fails(p, ENOENT, "'a'", BE->vol_rename(p->pool, "a", "d", 0, &p->call, &p->err));
+	assert_fails(p, ENOENT, "'a'",
+		     BE->vol_rename(p->pool, "a", "d", 0, &p->call, &p->err));
 }
 
 static void attributes_are_the_files(void **state)
@@ -312,8 +336,10 @@ static void a_removed_directory_is_no_empty_pool(void **state)
 	assert_int_equal(rmdir(p->path), 0);
 	assert_fails(p, EIO, "was removed",
 		     BE->list(p->pool, note_name, &names, &p->call, &p->err));
-	assert_fails(p, EIO, "was removed", BE->pool_stat(p->pool, &stat, &p->call, &p->err));
-	assert_fails(p, EIO, "was removed", BE->vol_stat(p->pool, "v", &st, &p->call, &p->err));
+	assert_fails(p, EIO, "was removed",
+		     BE->pool_stat(p->pool, &stat, &p->call, &p->err));
+	assert_fails(p, EIO, "was removed",
+		     BE->vol_stat(p->pool, "v", &st, &p->call, &p->err));
 	assert_fails(p, EIO, "was removed",
 		     BE->vol_create(p->pool, "v", &spec, &p->call, &p->err));
 	spec.has_capacity = true;
@@ -363,7 +389,8 @@ static void a_listing_stops_when_told(void **state)
 
 	for (char n = 'a'; n < 'f'; n++)
 		put_file(p, (char[]){ n, 0 }, "");
-	assert_int_equal(BE->list(p->pool, refuse_second, &seen, &p->call, &p->err), -ENOBUFS);
+	assert_int_equal(BE->list(p->pool, refuse_second, &seen, &p->call, &p->err),
+			 -ENOBUFS);
 	assert_int_equal(seen, 2);
 	p->call.deadline_ns = clock_now() - 1;
 	for (int i = 0; i < 1100; i++) {
@@ -389,13 +416,17 @@ static void copies_stay_inside(void **state)
 
 	put_file(p, "from", "0123456789");
 	put_file(p, "to", "");
-	assert_ok(p, BE->vol_open(p->pool, "from", NULL, O_RDONLY, &from, &p->call, &p->err));
+	assert_ok(p, BE->vol_open(p->pool, "from", NULL, O_RDONLY, &from, &p->call,
+				  &p->err));
 	assert_ok(p, BE->vol_open(p->pool, "to", NULL, O_RDWR, &to, &p->call, &p->err));
 	n = BE->vol_copy(&from, 2, &to, 1, 100, &p->call, &p->err);
 	if (n != -EOPNOTSUPP) {
 		assert_int_equal(n, 8);
 		assert_int_equal(pread(to.fd, text, sizeof(text), 0), 9);
-		assert_memory_equal(text, "\0" "23456789", 9);
+		assert_memory_equal(text,
+				    "\0"
+				    "23456789",
+				    9);
 	}
 	assert_int_equal(BE->vol_copy(&from, 10, &to, 0, 5, &p->call, &p->err), 0);
 	assert_int_equal(BE->vol_copy(&from, 0, &to, 0, 0, &p->call, &p->err), 0);
@@ -432,7 +463,8 @@ static int fill_tiny(struct dir_pool *p)
 	struct stat st;
 	int r;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tiny", p->path, "tmpfs", 0, "size=1M,nr_inodes=10") < 0)
 		return 77;
 	if (BE->start(&p->spec, &p->host, &p->call, &pool, &p->err) < 0)
@@ -497,7 +529,8 @@ static bool forget_calls(void)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[2])),
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -531,11 +564,11 @@ static int use_old_kernel(struct dir_pool *p)
 		return 3;
 	if (BE->vol_rename(p->pool, "new", "newer", 0, &p->call, &p->err) < 0)
 		return 4;
-	if (BE->vol_rename(p->pool, "newer", "v", RENAME_VOL_NOREPLACE, &p->call, &p->err) !=
-	    -EEXIST)
+	if (BE->vol_rename(p->pool, "newer", "v", RENAME_VOL_NOREPLACE, &p->call,
+			   &p->err) != -EEXIST)
 		return 5;
-	if (BE->vol_rename(p->pool, "newer", "v", RENAME_VOL_EXCHANGE, &p->call, &p->err) !=
-	    -EOPNOTSUPP)
+	if (BE->vol_rename(p->pool, "newer", "v", RENAME_VOL_EXCHANGE, &p->call,
+			   &p->err) != -EOPNOTSUPP)
 		return 6;
 	if (BE->vol_rename(p->pool, "newer", "v", 0, &p->call, &p->err) < 0)
 		return 7;

@@ -23,21 +23,27 @@ struct told {
 	pthread_cond_t more;
 	char text[65536];
 };
-#define TOLD_INIT { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER }
+#define TOLD_INIT                                                                   \
+	{                                                                           \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER \
+	}
 
 static char base[64];
 
 static void note(void *arg, enum change what, const char *name)
 {
-	static const char marks[] = { [CHANGE_ADDED] = '+', [CHANGE_REMOVED] = '-',
-				      [CHANGE_DATA] = '~', [CHANGE_ALL] = '*' };
+	static const char marks[] = { [CHANGE_ADDED] = '+',
+				      [CHANGE_REMOVED] = '-',
+				      [CHANGE_DATA] = '~',
+				      [CHANGE_ALL] = '*' };
 	struct told *t = arg;
 
 	SCOPED_LOCK(&t->lock);
 	size_t len = strlen(t->text);
 
 	assert_true(!name == (what == CHANGE_ALL));
-	snprintf(t->text + len, sizeof(t->text) - len, "%c%s ", marks[what], name ? name : "");
+	snprintf(t->text + len, sizeof(t->text) - len, "%c%s ", marks[what],
+		 name ? name : "");
 	pthread_cond_broadcast(&t->more);
 }
 
