@@ -292,22 +292,31 @@ static enum xml_state behind_root(struct xml_feed *f)
 	return n ? XML_INCOMPLETE : XML_COMPLETE;
 }
 
-/* The parser waits for the ';' of "a & b" until the end; we know that none will do. */
-static bool stray_ampersand(const char *at, size_t n)
+/*
+ * The parser waits for the ';' of "a & b" until the end; we know that none will do. Inside
+ * CDATA it is a character like any other.
+ */
+static bool stray_ampersand(const struct xml_feed *f, const char *at, size_t n)
 {
 	size_t i = 1;
 
-	if (!n || *at != '&')
+	if (!n || *at != '&' || f->parser->instate == XML_PARSER_CDATA_SECTION)
 		return false;
 	while (i < n && i < 64 && (isalnum((unsigned char)at[i]) || at[i] == '#'))
 		i++;
 	return i < n && at[i] != ';';
 }
 
+/* What libxml2 has no parser for at hand, it prints; what it means reaches on_error, too. */
+static void print_nothing(void *data, CONST_ERROR xmlError *e)
+{
+}
+
 static void feed_slices(struct xml_feed *f, const char *data, size_t len)
 {
 	const char *at = NULL;
 
+	xmlSetStructuredErrorFunc(NULL, print_nothing); /* it is this thread's */
 	while (len && !f->why.code) {
 		size_t n = len < XML_SLICE ? len : XML_SLICE;
 		int code = xmlParseChunk(f->parser, data, n, 0);
@@ -318,7 +327,7 @@ static void feed_slices(struct xml_feed *f, const char *data, size_t len)
 			       "not well-formed");
 		else if (!f->why.code && kept > XML_MARKUP)
 			stop(f, EINVAL, "a tag or comment is longer than 64 KiB");
-		else if (!f->why.code && stray_ampersand(at, kept))
+		else if (!f->why.code && stray_ampersand(f, at, kept))
 			stop(f, EINVAL, "a '&' stands alone: write &amp; for it");
 		data += n;
 		len -= n;

@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "backends/model/xml.h"
@@ -47,6 +49,9 @@ static const struct {
 	{ BYTES("<?xml version='1.0'?>\n<!-- > -->\n<pool/>\n\n"), XML_COMPLETE, NULL },
 	{ BYTES("<pool/><!-- a --><?b c?>\n<!-- d -->"), XML_COMPLETE, NULL },
 	{ BYTES("<pool><![CDATA[</pool>]]></pool>"), XML_COMPLETE, NULL },
+	{ BYTES("<a><![CDATA[&>]]>x</a>"), XML_COMPLETE, NULL },
+	{ BYTES("<a><![CDATA[ & &x ]] & ]]>&amp;</a>"), XML_COMPLETE, NULL },
+	{ BYTES("<a><![CDATA[&]]>& </a>"), XML_REFUSED, "a '&' stands alone" },
 	{ BYTES("<pool a='>'><!-- </pool> --><?x </pool>?></pool>"), XML_COMPLETE, NULL },
 	{ BYTES("\xef\xbb\xbf<pool/>"), XML_COMPLETE, NULL },
 	{ BYTES("<?xml version='1.0' "
@@ -336,6 +341,35 @@ static void long_text_survives_any_cut(void **state)
 	}
 }
 
+/* A journal that anyone may fill with nonsense from inside a library is none. */
+static void libxml2_prints_nothing_itself(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} printed[] = {
+		{ BYTES("<?xml version='1.0' encoding='UTF-16'?><p>\xdc\x00</p>") },
+		{ BYTES("<?xml version='1.0' encoding='EUC-JP'?><p>\xff\xff\x8f</p>\n") },
+		{ BYTES("<?xml version='1.0' encoding='UTF-7'?><p>+AAA</p>") },
+		{ BYTES("\xff\xfe<\0p\0>\0\x00\xdc\x00\xdc<\0/\0p\0>\0") },
+	};
+	AUTO_FD int stderr_was = dup(STDERR_FILENO);
+	AUTO_FD int file = memfd_create("stderr", MFD_CLOEXEC);
+
+	(void)state;
+	dup2(file, STDERR_FILENO);
+	for (size_t i = 0; i < N(printed); i++) {
+		for (size_t k = 0; k < N(chunks); k++) {
+			AUTO_FEED struct xml_feed *f = xml_feed_new();
+			struct error err = { 0 };
+
+			feed(f, printed[i].text, printed[i].len, chunks[k], &err);
+		}
+	}
+	dup2(stderr_was, STDERR_FILENO);
+	assert_int_equal(lseek(file, 0, SEEK_END), 0);
+}
+
 static const struct {
 	const char *text, *escaped; /* NULL: XML cannot hold it */
 } texts[] = {
@@ -389,6 +423,7 @@ int main(void)
 		cmocka_unit_test(depth_is_limited),
 		cmocka_unit_test(no_document_takes_long),
 		cmocka_unit_test(long_text_survives_any_cut),
+		cmocka_unit_test(libxml2_prints_nothing_itself),
 		cmocka_unit_test(texts_are_escaped),
 	};
 	int failed;
