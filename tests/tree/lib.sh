@@ -60,7 +60,12 @@ need_root()
 	[ "$(id -u)" = 0 ] || skip "not root"
 }
 
-need_backend()
+need_backmounts_below_tmp()
+{
+	awk -v tmp="$tmp/" 'index($5, tmp) == 1 { print $5 }' /proc/self/mountinfo
+}
+
+end()
 {
 	[ -e "$STORAGEFS_BUILD/backends/$1.so" ] || skip "the backend $1 is not built"
 }
@@ -166,8 +171,12 @@ end()
 		echo "--- the daemon's log ($log):"
 		tail -n 150 "$log"
 	fi
-	awk -v tmp="$tmp/" 'index($5, tmp) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
-		while read -r at_; do umount -l "$at_"; done
+	mounts_below_tmp | sort -r | while read -r at_; do umount -l "$at_"; done
+	# what a mount is bound to is on this filesystem as well: rm would not stop there
+	if [ -n "$(mounts_below_tmp)" ]; then
+		echo "FAILED: $tmp is kept, something in it is still mounted"
+		exit 1
+	fi
 	chmod -R u+rwX "$tmp" 2>/dev/null
 	rm -rf --one-file-system "$tmp"
 	exit "$result_"
