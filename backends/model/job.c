@@ -1,15 +1,14 @@
 /*
  * The table of verbs and long operations under way.
  *
- * `lock` guards the table; progress and cancellation are atomics, so that a backend's callback never
- * waits.
+ * `lock` guards the table; progress and cancellation are atomics, so that a backend's callback
+ * never waits.
  */
 #include "backends/model/job.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,23 +131,19 @@ int jobs_write(const char *line, struct error *err)
 			 (unsigned long long)id);
 }
 
-/* ID, what, percent and what is left, with tabs between; "-" where that is not known. */
+/* "3 refresh pool 'x' 40% ETA 12s": what is not known is left out. */
 static int show_job(struct job *j, struct buf *out)
 {
 	uint64_t done = atomic_load_explicit(&j->done, memory_order_relaxed);
 	uint64_t total = atomic_load_explicit(&j->total, memory_order_relaxed);
-	char percent[8] = "-", left[32] = "-";
+	const char *ending = atomic_load(j->cancelled) ? " (cancelled)" : "";
+	double part = total && done <= total ? (double)done / total : 0;
+	int r = buf_printf(out, "%llu %s", (unsigned long long)j->id, j->what);
 
-	if (total && done <= total) {
-		double part = (double)done / total, elapsed = clock_now() - j->started_ns;
-
-		snprintf(percent, sizeof(percent), "%d%%", (int)(part * 100));
-		if (part > 0)
-			snprintf(left, sizeof(left), "ETA %.0fs",
-				 elapsed * (1 - part) / part / NS_PER_S);
-	}
-	return buf_printf(out, "%llu\t%s\t%s\t%s%s\n", (unsigned long long)j->id, j->what,
-			  percent, left, atomic_load(j->cancelled) ? "\tcancelled" : "");
+	if (!r && part > 0)
+		r = buf_printf(out, " %d%% ETA %.0fs", (int)(part * 100),
+			       (double)(clock_now() - j->started_ns) * (1 - part) / part / NS_PER_S);
+	return r ? r : buf_printf(out, "%s\n", ending);
 }
 
 int jobs_show(struct buf *out)
