@@ -60,12 +60,7 @@ need_root()
 	[ "$(id -u)" = 0 ] || skip "not root"
 }
 
-need_backmounts_below_tmp()
-{
-	awk -v tmp="$tmp/" 'index($5, tmp) == 1 { print $5 }' /proc/self/mountinfo
-}
-
-end()
+need_backend()
 {
 	[ -e "$STORAGEFS_BUILD/backends/$1.so" ] || skip "the backend $1 is not built"
 }
@@ -143,6 +138,11 @@ sanitizer_reported()
 	grep -Eq 'ERROR: (Address|Leak|Undefined)|WARNING: ThreadSanitizer|runtime error:' "$log"
 }
 
+mounts_below_tmp()
+{
+	awk -v tmp="$tmp/" 'index($5, tmp) == 1 { print $5 }' /proc/self/mountinfo
+}
+
 end()
 {
 	result_=$?
@@ -193,12 +193,14 @@ errno_text()
 	EAGAIN) echo "Resource temporarily unavailable" ;;
 	EBADMSG) echo "Bad message" ;;
 	EBUSY) echo "Device or resource busy" ;;
+	EDQUOT) echo "Disk quota exceeded" ;;
 	EEXIST) echo "File exists" ;;
 	EFBIG) echo "File too large" ;;
 	EILSEQ) echo "Invalid or incomplete multibyte" ;;
 	EINVAL) echo "Invalid argument" ;;
 	EIO) echo "Input/output error" ;;
 	EISDIR) echo "Is a directory" ;;
+	ENAMETOOLONG) echo "File name too long" ;;
 	ENODEV) echo "No such device" ;;
 	ENOENT) echo "No such file or directory" ;;
 	ENOSPC) echo "No space left on device" ;;
