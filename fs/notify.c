@@ -15,7 +15,7 @@
 #include "fs/file.h"
 #include "fs/fuse.h"
 #include "fs/inode.h"
-#include "fs/request.h"
+#include "fs/own.h"
 #include "fs/session.h"
 
 #define NOTICES_MAX 1024 /* of a pool; more: everything known of it is told */
@@ -144,7 +144,7 @@ static void tell(const struct notice *n)
 
 	if (ino)
 		tell_inode(ino);
-	else
+	else if (!own_has(n->ino, n->name))
 		tell_name(n->ino, n->name);
 }
 
@@ -349,7 +349,7 @@ static void on_affected(void *arg, const struct node *n, const char *name)
 {
 	uint64_t ino = inode_changed(n);
 
-	if (!ino || (name && request_tells(ino, name)))
+	if (!ino || (name && own_has(ino, name)))
 		return;
 
 	SCOPED_LOCK(&lock);
@@ -380,6 +380,17 @@ static bool unsettled(struct pool *pool, uint64_t number)
 			return true;
 	}
 	return false;
+}
+
+void notify_name(uint64_t directory, struct pool *pool, const char *name)
+{
+	SCOPED_LOCK(&lock);
+	struct channel *c = get_channel(pool);
+
+	if (!c || c->sweep)
+		return;
+	add_notice(c, directory, name);
+	pthread_cond_broadcast(&news);
 }
 
 void notify_settle(void)

@@ -8,12 +8,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "backends/support/error.h"
 
 struct file;
 struct fuse_pollhandle;
 struct inode;
+struct pool;
 
 /* After the session is mounted. */
 int notify_open(struct error *err);
@@ -22,6 +24,9 @@ bool notify_close(unsigned timeout_ms);
 
 void notify_directory_parked(struct inode *i);
 void notify_directory_released(struct inode *i);
+
+/* The name changed although the kernel was told that it did not. */
+void notify_name(uint64_t directory, struct pool *pool, const char *name);
 
 /* Before an answer: waits, but not for long, until the kernel has been told what this thread has just
  * changed, so that whoever made the change sees it. */

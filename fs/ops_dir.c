@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fs/fuse_compat.h"
+#include "fs/own.h"
 #include "fs/request.h"
 
 #define DOTS 2
@@ -153,6 +154,7 @@ static bool find_entry(struct request *r, const char *name, unsigned char type,
 		e->entry_timeout = caching.entry_s;
 		e->attr_timeout = caching.attr_s;
 		e->ino = inode_lookup(&child);
+		own_end(r->inode->id, name);
 	}
 	if (e->ino && buf_add(&r->out.ids, &(uint64_t){ e->ino }, sizeof(uint64_t)) < 0) {
 		inode_forget(e->ino, 1);

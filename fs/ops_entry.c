@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "fs/notify.h"
+#include "fs/own.h"
 #include "fs/request.h"
 
 /* -- lookup and forget -- */
@@ -45,6 +47,7 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 
 static int run_make(struct request *r, struct error *err)
 {
+	own_begin(r->inode->id, r->name);
 	return node_make(r->node, r->name, r->mode & S_IFMT, &r->out.node, &r->out.st, &r->call,
 			 err);
 }
@@ -120,16 +123,30 @@ static int run_remove(struct request *r, struct error *err)
 	CLEANUP(node_clear) struct node child = { 0 };
 	int ret;
 
+	own_begin(r->inode->id, r->name);
 	find_child(r->node, r->name, r, &child);
 	ret = node_remove(r->node, r->name, r->mode == S_IFDIR, &r->call, err);
-	if (ret == 0 && child.row)
+	if (ret < 0)
+		own_end(r->inode->id, r->name);
+	else if (child.row)
 		inode_detach(&child);
 	return ret;
 }
 
+/* It happened, and the kernel was told that it did not. */
+static void drop_changed(struct request *r)
+{
+	own_end(r->inode->id, r->name);
+	notify_name(r->inode->id, r->node->pool, r->name);
+	if (!r->to_name)
+		return;
+	own_end(r->to_inode->id, r->to_name);
+	notify_name(r->to_inode->id, r->to_node->pool, r->to_name);
+}
+
 static const struct op remove_name = {
 	.node_op = NODE_REMOVE, .metric = METRIC_REMOVE, .holds_directory = true,
-	.run = run_remove, .reply = reply_done,
+	.run = run_remove, .reply = reply_done, .drop = drop_changed,
 };
 
 static void remove_it(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t type)
@@ -166,10 +183,16 @@ static int run_rename(struct request *r, struct error *err)
 		find_child(r->node, r->name, r, &from);
 		find_child(r->to_node, r->to_name, r, &to);
 	}
+	own_begin(r->inode->id, r->name);
+	own_begin(r->to_inode->id, r->to_name);
 	ret = node_rename(r->node, r->name, r->to_node, r->to_name, r->flags, &moved, &r->call,
 			  err);
-	if (ret < 0)
+	if (ret < 0 || (r->flags & RENAME_EXCHANGE))
+		own_end(r->inode->id, r->name);
+	if (ret < 0) {
+		own_end(r->to_inode->id, r->to_name);
 		return ret;
+	}
 	if (to.row && !(r->flags & RENAME_EXCHANGE))
 		inode_detach(&to);
 	if (from.row && moved.row)
@@ -179,9 +202,15 @@ static int run_rename(struct request *r, struct error *err)
 	return 0;
 }
 
+static void reply_renamed(struct request *r)
+{
+	own_end(r->to_inode->id, r->to_name);
+	fuse_reply_err(r->req, 0);
+}
+
 static const struct op rename_name = {
 	.node_op = NODE_RENAME, .metric = METRIC_RENAME, .holds_directory = true,
-	.run = run_rename, .reply = reply_done,
+	.run = run_rename, .reply = reply_renamed, .drop = drop_changed,
 };
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to_parent,

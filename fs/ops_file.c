@@ -13,6 +13,7 @@
 #include "fs/io.h"
 #include "fs/lane.h"
 #include "fs/notify.h"
+#include "fs/own.h"
 #include "fs/request.h"
 
 /* -- open and create -- */
@@ -153,8 +154,10 @@ static int run_create(struct request *r, struct error *err)
 {
 	struct handle *h = NULL;
 	bool created;
-	int ret = make_or_find(r, &created, err);
+	int ret;
 
+	own_begin(r->inode->id, r->name);
+	ret = make_or_find(r, &created, err);
 	if (ret < 0)
 		return ret;
 	ret = node_open(&r->out.node, r->flags, created, r->pid, &h, &r->call, err);
@@ -191,6 +194,7 @@ static void reply_create(struct request *r)
 	struct open_reply o;
 	int ret = prepare_reply(f, &o);
 
+	own_end(r->inode->id, r->name);
 	if (ret < 0) {
 		file_put(f);
 		inode_forget(e.ino, 1);

@@ -9,6 +9,7 @@
 #include "backends/support/log.h"
 #include "fs/io.h"
 #include "fs/notify.h"
+#include "fs/own.h"
 #include "fs/parked.h"
 
 static void fill_call(struct request *r)
@@ -189,28 +190,11 @@ void request_done(struct request *r, int result, struct error *err)
 	request_unref(r);
 }
 
-static __thread struct request *current;
-
-bool request_tells(uint64_t directory, const char *name)
-{
-	const struct request *r = current;
-
-	if (!r || !r->op->holds_directory)
-		return false;
-	if (r->inode->id == directory && r->name && strcmp(r->name, name) == 0)
-		return true;
-	return r->to_inode && r->to_inode->id == directory && r->to_name &&
-	       strcmp(r->to_name, name) == 0;
-}
-
 static void execute(struct request *r)
 {
 	struct error err = { 0 };
-	int ret;
+	int ret = r->op->run(r, &err);
 
-	current = r;
-	ret = r->op->run(r, &err);
-	current = NULL;
 	notify_settle();
 	if (ret == REQUEST_PENDING)
 		return;
@@ -342,6 +326,7 @@ void reply_entry(struct request *r)
 		.ino = inode_lookup(&r->out.node),
 	};
 
+	own_end(r->inode->id, r->name);
 	if (!e.ino)
 		fuse_reply_err(r->req, ENOMEM);
 	else if (fuse_reply_entry(r->req, &e) == -ENOENT)

@@ -115,9 +115,6 @@ void request_done(struct request *r, int result, struct error *err);
 /* Before it leaves the libfuse thread: own copies, its deadline, interrupts. false: answered. */
 bool request_park(struct request *r);
 
-/* Whether this thread runs a request whose answer tells the kernel of this name itself. */
-bool request_tells(uint64_t directory, const char *name);
-
 /* true once. */
 bool request_claim(struct request *r);
 /* After a claim: answers with the failure. Does not drop the reference. */
