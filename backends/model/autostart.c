@@ -93,25 +93,24 @@ static int start_one(void *arg, struct pool *p)
 	return 0;
 }
 
+static void start_all(void)
+{
+	pools_read_all();
+	pools_each(start_one, NULL);
+}
+
 static void *autostart_thread(void *arg)
 {
-	bool all;
-
-	pthread_mutex_lock(&lock);
-	all = first_round && !ending;
-	first_round = false;
-	pthread_mutex_unlock(&lock);
-	if (all) {
-		pools_read_all();
-		pools_each(start_one, NULL);
-	}
 	pthread_mutex_lock(&lock);
 	while (!ending) {
 		uint64_t next = clock_now() + LONGEST_PAUSE_S * NS_PER_S;
 		struct timespec at;
+		bool all = first_round;
 
-		woken = false;
+		first_round = woken = false;
 		pthread_mutex_unlock(&lock);
+		if (all)
+			start_all();
 		pools_each(retry_one, &next);
 		at = clock_timespec(next);
 		pthread_mutex_lock(&lock);

@@ -114,6 +114,7 @@ int pool_define(struct pool *p, const char *text, size_t len, struct call *call,
 		return r;
 	}
 	pool_tell(p, EVENT_POOL_DEFINED, NULL);
+	autostart_wake();
 	if (first && model_starts_pools())
 		pool_start(p, call, &ignored); /* its failure is in the pool's error file */
 	return 0;

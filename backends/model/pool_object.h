@@ -1,9 +1,9 @@
 /*
  * What a pool is made of: for the files that implement pool.h and pools.h, and for no others.
  *
- * Locks, in the order in which they are taken: the definitions' (pools.c: one definition, rename or
- * removal at a time; held across writes to SOURCE), the table's (pools.c), a pool's. A pool's verb is
- * no lock but a field: who finds it set is refused. None is held across a backend call.
+ * Locks, in the order in which they are taken: pools_change.c's (one definition, renaming or removal
+ * at a time; held across writes to SOURCE), the table's in pools.c, a pool's. A pool's verb is no
+ * lock but a field: who finds it set is refused. None is held across a backend call.
  */
 #pragma once
 
@@ -121,15 +121,41 @@ int pool_start(struct pool *p, struct call *call, struct error *err);
 /* The same for nobody: after mounting, or once more. if_active: only to adopt what is. */
 void pool_start_alone(struct pool *p, bool if_active);
 
+/* With the pool's lock held: what the verb under way has come to. */
+void pool_conclude(struct pool *p, enum pool_state s);
+int pool_refuse_undefined(struct pool *p, struct error *err);
+
+/* The backend of its type; NULL: it is not installed. */
+const struct backend *definition_backend(const struct definition *d, struct error *err);
+/* -EOPNOTSUPP: "a pool of type 'mpath' cannot be built". */
+int definition_unsupported(const struct definition *d, const char *what, struct error *err);
+
+/* -- pool_run.c -- */
+
+/* The work of start; alone: a try that nobody asked for, a failed pool stays shown as failed. */
+int pool_bring_up(struct pool *p, bool alone, struct call *call, struct error *err);
+int pool_take_down(struct pool *p, struct call *call, struct error *err);
+/* Whether it was found active outside the daemon. */
+bool pool_is_active(struct pool *p, struct call *call);
+
 /* -- pools.c -- */
+
+/* A new undefined pool in the table; *out: a reference. -EEXIST. */
+int pools_add(const char *name, struct pool **out, struct error *err);
+/* A pool that SOURCE has a definition of, which is not read yet. */
+int pools_add_unread(const char *name, struct error *err);
+/* Takes it out of the table, and tells. */
+void pools_drop(struct pool *p);
+/* Its name in the table and, unless d is NULL, its definition. -ENOMEM: nothing happened. */
+int pools_change_name(struct pool *p, const char *to, struct definition *d);
+void pools_free(void);
+
+/* -- pools_change.c -- */
 
 /* Puts d in force: checks it against all other pools, stores it. *first: there was none before. */
 int pools_define(struct pool *p, struct definition *d, bool *first, struct error *err);
-/* A pool that SOURCE has a definition of, which is not read yet. */
-int pools_add_unread(const char *name, struct error *err);
 /* Reads what is not read yet. Of two definitions with one UUID the later is not used. */
 void pools_read_all(void);
-void pools_free(void);
 
 /* -- model.c -- */
 
