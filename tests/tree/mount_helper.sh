@@ -8,13 +8,12 @@ need_backend dir
 helper=$STORAGEFS_BUILD/mount-helper/mount.storagefs
 [ -x "$helper" ] || skip "mount.storagefs is not built"
 
-# mount(8) looks in /sbin: this namespace gets one of its own, with links to what was there
+# mount(8) looks in /sbin: this namespace gets a copy of its own. Nothing of the host's is mounted
+# below $tmp, which is removed at the end.
 mkdir "$tmp/sbin"
-mount --bind /usr/sbin "$tmp/sbin"
-mount -t tmpfs tmpfs /usr/sbin
-for file in "$tmp"/sbin/*; do
-	ln -s "$file" "/usr/sbin/${file##*/}"
-done
+mount -t tmpfs tmpfs "$tmp/sbin"
+cp -a /usr/sbin/. "$tmp/sbin"
+mount --move "$tmp/sbin" /usr/sbin
 ln -sf "$helper" /usr/sbin/mount.storagefs
 ln -sf mount.storagefs /usr/sbin/mount.fuse.storagefs
 touch "$tmp/fstab"
