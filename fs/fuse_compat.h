@@ -1,6 +1,7 @@
 /*
  * What the kernel offers and libfuse 3.14 does not know yet: passthrough, mmap of direct_io files,
- * HANDLE_KILLPRIV_V2; and lookups in parallel, which it knows but forgets to say. From libfuse 3.17 on these are negotiated by the library itself.
+ * HANDLE_KILLPRIV_V2; and lookups in parallel, which it knows but forgets to say. From libfuse 3.17
+ * on these are negotiated by the library itself.
  */
 #pragma once
 

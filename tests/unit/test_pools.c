@@ -31,15 +31,15 @@ static struct {
 	_Atomic(const struct host *) host;
 } stub;
 
-static int stub_check(const struct pool_spec *spec, const struct host *host, struct call *call,
-		      bool *active, struct error *err)
+static int stub_check(const struct pool_spec *spec, const struct host *host,
+		      struct call *call, bool *active, struct error *err)
 {
 	*active = atomic_load(&stub.active);
 	return 0;
 }
 
-static int stub_start(const struct pool_spec *spec, const struct host *host, struct call *call,
-		      void **pool, struct error *err)
+static int stub_start(const struct pool_spec *spec, const struct host *host,
+		      struct call *call, void **pool, struct error *err)
 {
 	atomic_fetch_add(&stub.starts, 1);
 	while (atomic_load(&stub.hangs)) {
@@ -77,7 +77,8 @@ static int stub_build(const struct pool_spec *spec, const struct host *host,
 	return 0;
 }
 
-static int stub_stat(void *pool, struct pool_stat *out, struct call *call, struct error *err)
+static int stub_stat(void *pool, struct pool_stat *out, struct call *call,
+		     struct error *err)
 {
 	out->capacity = 1000;
 	out->allocation = 400;
@@ -91,23 +92,34 @@ static bool stub_local(void *pool)
 }
 
 static const struct backend stub_backend = {
-	.size = sizeof(struct backend), .api = BACKEND_API, .type = "dir", .parallel = true,
-	.check = stub_check, .start = stub_start, .stop = stub_stop, .detach = stub_detach,
-	.build = stub_build, .pool_stat = stub_stat, .local = stub_local,
+	.size = sizeof(struct backend),
+	.api = BACKEND_API,
+	.type = "dir",
+	.parallel = true,
+	.check = stub_check,
+	.start = stub_start,
+	.stop = stub_stop,
+	.detach = stub_detach,
+	.build = stub_build,
+	.pool_stat = stub_stat,
+	.local = stub_local,
 };
 
 /* -- a model on a directory of its own -- */
 
 static char source[64];
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+static int remove_entry(const char *path, const struct stat *st, int flag,
+			struct FTW *ftw)
 {
 	return remove(path);
 }
 
 static void open_model(bool read_only)
 {
-	struct model_options o = { .source = source, .read_only = read_only, .timeout_s = 5,
+	struct model_options o = { .source = source,
+				   .read_only = read_only,
+				   .timeout_s = 5,
 				   .mountpoint = "/nonexistent-mount" };
 	struct error err = { 0 };
 
@@ -157,7 +169,8 @@ static struct pool *make(const char *name)
 	return p;
 }
 
-static int define_as(struct pool *p, const char *target, const char *uuid, struct error *err)
+static int define_as(struct pool *p, const char *target, const char *uuid,
+		     struct error *err)
 {
 	char text[512];
 
@@ -208,11 +221,11 @@ static void expect_error(int code, const char *words, int r, struct error *err)
 	*err = (struct error){ 0 };
 }
 
-#define EXPECT_ERROR(code, words, call)                                                  \
-	do {                                                                             \
-		struct error err = { 0 };                                                \
-		int result = (call);                                                     \
-		expect_error(code, words, result, &err);                                 \
+#define EXPECT_ERROR(code, words, call)                  \
+	do {                                             \
+		struct error err = { 0 };                \
+		int result = (call);                     \
+		expect_error(code, words, result, &err); \
 	} while (0)
 
 static void expect_ok(int r, const struct error *err)
@@ -221,11 +234,11 @@ static void expect_ok(int r, const struct error *err)
 		fail_msg("%d '%s'", r, err->text);
 }
 
-#define EXPECT_OK(call)                                                                  \
-	do {                                                                             \
-		struct error err = { 0 };                                                \
-		int result = (call);                                                     \
-		expect_ok(result, &err);                                                 \
+#define EXPECT_OK(call)                   \
+	do {                              \
+		struct error err = { 0 }; \
+		int result = (call);      \
+		expect_ok(result, &err);  \
 	} while (0)
 
 /* -- tests -- */
@@ -337,7 +350,8 @@ static void test_rename(void **state)
 	assert_true(pool_hash(found) == hash);
 	expect_state(found, POOL_INACTIVE);
 	EXPECT_ERROR(EPERM, "protected", pools_remove(found, &err));
-	EXPECT_ERROR(EPERM, "protected", pool_verb(found, "build overwrite", &nobody, &err));
+	EXPECT_ERROR(EPERM, "protected",
+		     pool_verb(found, "build overwrite", &nobody, &err));
 	EXPECT_OK(pool_set_protected(found, false, &err));
 	EXPECT_OK(pools_remove(found, &err));
 	assert_false(in_source("attributes/%s", "c"));
@@ -345,7 +359,8 @@ static void test_rename(void **state)
 
 static void test_pending(void **state)
 {
-	static const char text[] = "<pool type='dir'><target><path>/x</path></target></pool>";
+	static const char text[] =
+		"<pool type='dir'><target><path>/x</path></target></pool>";
 	AUTO_POOL struct pool *p = NULL;
 	AUTO_BUF struct buf shown = { 0 };
 
@@ -410,8 +425,9 @@ static void test_retries(void **state)
 
 static void test_missing_module(void **state)
 {
-	static const char text[] = "<pool type='rbd'><source><host name='h'/><name>p</name>"
-				   "</source></pool>";
+	static const char text[] =
+		"<pool type='rbd'><source><host name='h'/><name>p</name>"
+		"</source></pool>";
 	AUTO_POOL struct pool *p = make("a");
 
 	EXPECT_OK(pool_define(p, text, strlen(text), &nobody, &err));
@@ -458,7 +474,8 @@ static void test_lost_source(void **state)
 	expect_state(p, POOL_AWAY);
 	EXPECT_ERROR(ETIMEDOUT, "silent", pool_begin(p, &u, &err));
 	pool_remember(p, NULL, &(struct error){ ETIMEDOUT, "something else" });
-	EXPECT_ERROR(ETIMEDOUT, "pool 'a' is away: the server is silent", pool_begin(p, &u, &err));
+	EXPECT_ERROR(ETIMEDOUT, "pool 'a' is away: the server is silent",
+		     pool_begin(p, &u, &err));
 	EXPECT_OK(pool_stat(p, &nobody, &st, &err));
 	assert_int_equal(st.capacity, 0);
 	lose(NULL);
@@ -528,8 +545,9 @@ static void test_loading(void **state)
 	char path[128];
 
 	put_file("bad.xml", "<pool type='dir'");
-	put_file("good.xml", "<pool type='dir'><name>other</name><target><path>/g</path></target>"
-			     "</pool>");
+	put_file("good.xml",
+		 "<pool type='dir'><name>other</name><target><path>/g</path></target>"
+		 "</pool>");
 	put_file("note.txt", "not a pool");
 	close_model();
 	open_model(false);
@@ -553,8 +571,9 @@ static void test_loading(void **state)
 
 static void test_copied_definition(void **state)
 {
-	static const char text[] = "<pool type='dir'><uuid>11111111-2222-3333-4444-555555555555"
-				   "</uuid><target><path>/%s</path></target></pool>";
+	static const char text[] =
+		"<pool type='dir'><uuid>11111111-2222-3333-4444-555555555555"
+		"</uuid><target><path>/%s</path></target></pool>";
 	AUTO_POOL struct pool *a = NULL, *b = NULL;
 	AUTO_BUF struct buf error = { 0 };
 	uint64_t until = clock_now() + 5 * NS_PER_S;
@@ -632,8 +651,14 @@ static void test_source_is_locked(void **state)
 
 static void test_verb_lines(void **state)
 {
-	static const char *const bad[] = { "", " start", "start ", "START", "build  overwrite",
-					   "start\nstop", "verbs: stop refresh", "build x" };
+	static const char *const bad[] = { "",
+					   " start",
+					   "start ",
+					   "START",
+					   "build  overwrite",
+					   "start\nstop",
+					   "verbs: stop refresh",
+					   "build x" };
 	enum pool_verb_id id;
 
 	assert_int_equal(pool_verb_parse("build no-overwrite", &id, NULL), 0);
@@ -648,9 +673,10 @@ static void test_names(void **state)
 		const char *name;
 		int code;
 	} cases[] = {
-		{ "a b", 0 }, { "ä", 0 }, { ".hidden", 0 }, { "x.xmlx", 0 }, { "", EINVAL },
-		{ ".", EINVAL }, { "..", EINVAL }, { "a.xml", EINVAL }, { ".xml", EINVAL },
-		{ "a\nb", EINVAL }, { "\xff", EINVAL }, { "a\x01", EINVAL },
+		{ "a b", 0 },	    { "ä", 0 },		 { ".hidden", 0 },
+		{ "x.xmlx", 0 },    { "", EINVAL },	 { ".", EINVAL },
+		{ "..", EINVAL },   { "a.xml", EINVAL }, { ".xml", EINVAL },
+		{ "a\nb", EINVAL }, { "\xff", EINVAL },	 { "a\x01", EINVAL },
 	};
 	char longest[300];
 
@@ -672,14 +698,17 @@ static void test_own_mount(void **state)
 		const char *path;
 		bool inside;
 	} cases[] = {
-		{ "/mnt/own", true }, { "/mnt/own/pools/a", true }, { "/mnt/owner", false },
-		{ "/mnt//own/./x", true }, { "/mnt/own/../x", true }, /* goes through it */
-		{ "/usr/../mnt/own", true }, { "/", false }, { "relative", false },
+		{ "/mnt/own", true },	     { "/mnt/own/pools/a", true },
+		{ "/mnt/owner", false },     { "/mnt//own/./x", true },
+		{ "/mnt/own/../x", true }, /* goes through it */
+		{ "/usr/../mnt/own", true }, { "/", false },
+		{ "relative", false },
 	};
 	char link[128], below[160];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		assert_int_equal(own_mount_has("/mnt/own", cases[i].path), cases[i].inside);
+		assert_int_equal(own_mount_has("/mnt/own", cases[i].path),
+				 cases[i].inside);
 	snprintf(link, sizeof(link), "%s/link", source);
 	snprintf(below, sizeof(below), "%s/link/x", source);
 	assert_int_equal(symlink("../../../../mnt/own/pools", link), 0);
@@ -781,13 +810,26 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-		TEST(test_first_definition_starts), TEST(test_redefinition),
-		TEST(test_conflicts), TEST(test_rename), TEST(test_pending),
-		TEST(test_failing_start), TEST(test_retries), TEST(test_missing_module),
-		TEST(test_stop_refused), TEST(test_lost_source), TEST(test_one_verb_at_a_time),
-		TEST(test_loading), TEST(test_copied_definition), TEST(test_adoption), TEST(test_source_is_locked),
-		TEST(test_verb_lines), TEST(test_names), TEST(test_own_mount),
-		TEST(test_metrics), TEST(test_races),
+		TEST(test_first_definition_starts),
+		TEST(test_redefinition),
+		TEST(test_conflicts),
+		TEST(test_rename),
+		TEST(test_pending),
+		TEST(test_failing_start),
+		TEST(test_retries),
+		TEST(test_missing_module),
+		TEST(test_stop_refused),
+		TEST(test_lost_source),
+		TEST(test_one_verb_at_a_time),
+		TEST(test_loading),
+		TEST(test_copied_definition),
+		TEST(test_adoption),
+		TEST(test_source_is_locked),
+		TEST(test_verb_lines),
+		TEST(test_names),
+		TEST(test_own_mount),
+		TEST(test_metrics),
+		TEST(test_races),
 	};
 
 	return cmocka_run_group_tests(tests, load_backend, NULL);
