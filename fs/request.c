@@ -316,12 +316,15 @@ void drop_node(struct request *r)
 	node_clear(&r->out.node);
 }
 
+/* A text's size is asked for at each use; one tick lets an open use what its lookup has just said. */
+#define ONE_TICK_S 0.001
+
 void reply_entry(struct request *r)
 {
 	struct caching caching = node_caching(&r->out.node);
 	struct fuse_entry_param e = {
 		.attr = r->out.st,
-		.attr_timeout = caching.attr_s,
+		.attr_timeout = caching.attr_s > 0 ? caching.attr_s : ONE_TICK_S,
 		.entry_timeout = caching.entry_s,
 		.ino = inode_lookup(&r->out.node),
 	};
