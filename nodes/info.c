@@ -65,7 +65,7 @@ const struct row info_rows[] = {
 	{ 0 },
 };
 
-const struct row info_row = TABLE("info of", &described_kind, info_rows);
+const struct row info_row = TABLE("info of", &described_kind, info_rows, "info");
 
 /* -- the directory -- */
 

@@ -173,37 +173,32 @@ void stat_from_volume(const struct vol_stat *vs, struct stat *st)
 	}
 }
 
-/* The directory part of a path, for what hangs below a pool. */
-static const char *below_pool(const struct row *row)
+/* Which directory of its pool, or of the root, the node is in; "": none. */
+static const char *directory_of(const struct node *n)
 {
-	if (row == &volume_row)
-		return "volumes/";
-	if (row == &info_row)
-		return "info/";
-	if (row >= info_rows && row->kind != &scratch_kind && row_find(info_rows, row->name) == row)
-		return "info/";
-	if (row->kind == snapshot_dir_row.kind)
-		return "snapshots/";
-	return "";
+	if (n->row == &scratch_row && !n->pool)
+		return "pools";
+	if (n->row == &scratch_row || !n->row->in)
+		return n->pool && n->name ? "info" : "";
+	return n->row->in;
 }
 
 void node_path(const struct node *n, char *path, size_t size)
 {
 	char pool[POOL_NAME_MAX] = "";
-	const char *leaf = n->row->name;
+	const char *parts[] = { n->pool ? "pools" : "", pool, directory_of(n), n->name,
+				n->row->in ? NULL : n->row->name, n->sub };
+	size_t len = 0;
 
-	if (n->row == &root_row) {
-		snprintf(path, size, "/");
-		return;
-	}
 	if (n->pool)
 		pool_name(n->pool, pool);
-	if (n->row == &volume_row || n->row == &info_row || n->row == &pool_row || !n->pool)
-		leaf = n->name ? NULL : leaf;
-	snprintf(path, size, "%s%s%s%s%s%s%s%s%s", n->pool ? "pools/" : "", pool,
-		 n->pool && n->row != &pool_row ? "/" : "", below_pool(n->row),
-		 n->name ? n->name : "", n->name && (leaf || n->sub) ? "/" : "", leaf ? leaf : "",
-		 leaf && n->sub ? "/" : "", n->sub ? n->sub : "");
+	snprintf(path, size, "%s", n->row == &root_row ? "/" : "");
+	for (size_t i = 0; n->row != &root_row && i < 6 && len < size; i++)
+		if (parts[i] && *parts[i])
+			len += snprintf(path + len, size - len, "%s%s", len ? "/" : "",
+					parts[i]);
+	if (n->row == &pending_row && len < size)
+		snprintf(path + len, size - len, ".xml");
 }
 
 int show_text(struct buf *out, const char *text)

@@ -306,4 +306,4 @@ const struct kind described_kind = {
 };
 
 /* name: never shown, since a pool's directory is found by the pool's own name */
-const struct row pool_row = TABLE("pool", &described_kind, pool_rows);
+const struct row pool_row = TABLE("pool", &described_kind, pool_rows, "");

@@ -50,6 +50,7 @@ const struct row pending_row = {
 	.kind = &document_kind,
 	.show = show_pending,
 	.store = store_pending,
+	.in = "pools",
 };
 
 /* A file just made by open(O_CREAT) has no document yet: it stands as a scratch file of its name. */

@@ -84,7 +84,7 @@ const struct row root_rows[] = {
 	{ 0 },
 };
 
-const struct row root_row = TABLE("/", &table_kind, root_rows);
+const struct row root_row = TABLE("/", &table_kind, root_rows, NULL);
 
 /* -- backends/TYPE -- */
 
@@ -94,7 +94,8 @@ static int show_backend(const struct node *n, struct call *call, struct buf *out
 	return backend_show(n->name, out, err);
 }
 
-static const struct row backend_row = ATTR("backend", show_backend);
+static const struct row backend_row = { .name = "backend", .perm = 0444, .kind = &value_kind,
+					.show = show_backend, .in = "backends" };
 
 static int backends_lookup(const struct node *dir, const char *name, struct node *out,
 			   struct stat *st, struct call *call, struct error *err)

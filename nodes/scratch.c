@@ -472,4 +472,5 @@ const struct kind scratch_kind = {
 	.close = scratch_close,
 };
 
-const struct row scratch_row = { .name = "scratch", .perm = 0666, .kind = &scratch_kind };
+const struct row scratch_row = { .name = "scratch", .perm = 0666, .kind = &scratch_kind,
+				 .in = "" };

@@ -93,7 +93,8 @@ static const struct kind secret_kind = {
 	.truncate = secret_truncate,
 };
 
-static const struct row secret_row = { .name = "secret", .perm = 0200, .kind = &secret_kind };
+static const struct row secret_row = { .name = "secret", .perm = 0200, .kind = &secret_kind,
+				       .in = "secrets" };
 
 /* -- the directory -- */
 

@@ -56,7 +56,7 @@ static const struct kind snapshot_kind = {
 };
 
 static const struct row snapshot_row = { .name = "snapshot", .perm = 0444,
-					 .kind = &snapshot_kind };
+					 .kind = &snapshot_kind, .in = "snapshots" };
 
 /* -- snapshots/VOL -- */
 
@@ -122,7 +122,8 @@ static const struct kind snapshot_dir_kind = {
 	.where = snapshot_dir_where,
 };
 
-const struct row snapshot_dir_row = DIRECTORY("snapshots of", &snapshot_dir_kind);
+const struct row snapshot_dir_row = { .name = "snapshots of", .perm = 0777,
+				      .kind = &snapshot_dir_kind, .in = "snapshots" };
 
 /* -- the directory -- */
 

@@ -157,9 +157,10 @@ static const struct kind local_kind = {
 
 static const struct row host_row = { .name = "host", .perm = 0600, .kind = &host_kind,
 				     .flags = ROW_PRIVATE, .show = show_sources,
-				     .store = store_question };
+				     .store = store_question, .in = "sources" };
 static const struct row local_row = { .name = "local", .perm = 0400, .kind = &local_kind,
-				      .flags = ROW_PRIVATE, .show = show_sources };
+				      .flags = ROW_PRIVATE, .show = show_sources,
+				      .in = "sources" };
 
 /* -- sources/TYPE: a directory of hosts -- */
 
@@ -215,7 +216,7 @@ static const struct kind hosts_kind = {
 };
 
 static const struct row hosts_row = { .name = "hosts", .perm = 0700, .kind = &hosts_kind,
-				      .flags = ROW_PRIVATE };
+				      .flags = ROW_PRIVATE, .in = "sources" };
 
 /* -- the directory -- */
 

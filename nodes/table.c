@@ -312,10 +312,9 @@ void node_remember(const struct node *n, const char *name, const struct error *e
 
 	node_path(n, path, sizeof(path));
 	if (name) {
-		size_t len = strlen(path);
+		size_t len = n->row == &root_row ? 0 : strlen(path);
 
-		snprintf(path + len, sizeof(path) - len, "%s%s", n->row == &root_row ? "" : "/",
-			 name);
+		snprintf(path + len, sizeof(path) - len, "%s%s", len ? "/" : "", name);
 	}
 	if (n->pool) {
 		if (n->name)

@@ -73,6 +73,8 @@ struct row {
 	const struct kind *kind;
 	unsigned flags;
 	const struct row *rows; /* of a table */
+	/* the directory of such nodes, from their pool's on; NULL: the row's name is theirs */
+	const char *in;
 	int (*show)(const struct node *n, struct call *call, struct buf *out, struct error *err);
 	/* text is NUL-terminated; values and verbs come without their final newline */
 	int (*store)(const struct node *n, const char *text, size_t len, struct call *call,
@@ -87,7 +89,7 @@ struct row {
 #define VERBS(n, fn, st)       { .name = n, .perm = 0666, .kind = &value_kind, .show = fn, .store = st, .flags = ROW_WORKS }
 #define DOCUMENT(n, fn, st)    { .name = n, .perm = 0666, .kind = &document_kind, .show = fn, .store = st, .flags = ROW_ASKS | ROW_WORKS }
 #define DIRECTORY(n, k)        { .name = n, .perm = 0777, .kind = k }
-#define TABLE(n, k, r)         { .name = n, .perm = 0777, .kind = k, .rows = r }
+#define TABLE(n, k, r, i)      { .name = n, .perm = 0777, .kind = k, .rows = r, .in = i }
 
 /* -- the kinds -- */
 

@@ -82,7 +82,8 @@ static const struct kind volume_kind = {
 	.where = volume_where,
 };
 
-const struct row volume_row = { .name = "volume", .perm = 0666, .kind = &volume_kind };
+const struct row volume_row = { .name = "volume", .perm = 0666, .kind = &volume_kind,
+				.in = "volumes" };
 
 /* -- the directory -- */
 
