@@ -1,8 +1,9 @@
 /*
- * What SOURCE/attributes/NAME holds: whether a pool is protected, and owners, modes and the like of
- * volumes whose type cannot keep them.
+ * What SOURCE/attributes/NAME holds: whether a pool is protected, and owners, modes and
+ * the like of volumes whose type cannot keep them.
  *
- * Each object's lock guards it and is held while its file is written, which orders the writers.
+ * Each object's lock guards it and is held while its file is written, which orders the
+ * writers.
  */
 #include "backends/model/attributes.h"
 
@@ -86,7 +87,8 @@ static void unescape(char *name)
 	char *to = name, digits[3] = "";
 
 	for (; *name; to++) {
-		if (name[0] == '\\' && name[1] == 'x' && isxdigit((unsigned char)name[2]) &&
+		if (name[0] == '\\' && name[1] == 'x' &&
+		    isxdigit((unsigned char)name[2]) &&
 		    isxdigit((unsigned char)name[3])) {
 			memcpy(digits, name + 2, 2);
 			*to = strtoul(digits, NULL, 16);
@@ -225,8 +227,8 @@ static pthread_mutex_t *attributes_lock(struct attributes *a)
 	return &a->lock;
 }
 
-#define SCOPED_ATTRIBUTES(a)                                                             \
-	pthread_mutex_t *UNIQUE_NAME(lock_) CLEANUP(cleanup_unlock)                      \
+#define SCOPED_ATTRIBUTES(a)                                        \
+	pthread_mutex_t *UNIQUE_NAME(lock_) CLEANUP(cleanup_unlock) \
 		__attribute__((unused)) = attributes_lock(a)
 
 void attributes_free(struct attributes *a)
@@ -304,7 +306,8 @@ int attributes_set_protected(struct attributes *a, bool on, struct error *err)
 	return r;
 }
 
-void attributes_volume(struct attributes *a, const char *volume, struct volume_attributes *out)
+void attributes_volume(struct attributes *a, const char *volume,
+		       struct volume_attributes *out)
 {
 	SCOPED_ATTRIBUTES(a);
 
@@ -320,7 +323,8 @@ static bool equal(const struct volume_attributes *a, const struct volume_attribu
 }
 
 /* With the lock held: in memory only. -ENOMEM. */
-static int put(struct attributes *a, const char *volume, const struct volume_attributes *in)
+static int put(struct attributes *a, const char *volume,
+	       const struct volume_attributes *in)
 {
 	static const struct volume_attributes none = VOLUME_ATTRIBUTES_INIT;
 	struct entry *e = find(a, volume);
@@ -353,7 +357,8 @@ int attributes_set_volume(struct attributes *a, const char *volume,
 	if (equal(&before, in))
 		return 0;
 	if (put(a, volume, in) < 0)
-		return error_code(err, ENOMEM, "cannot keep the attributes of '%s'", volume);
+		return error_code(err, ENOMEM, "cannot keep the attributes of '%s'",
+				  volume);
 	r = save(a, err);
 	if (r < 0)
 		put(a, volume, &before);

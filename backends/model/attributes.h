@@ -2,7 +2,8 @@
  * What a pool's own definition cannot hold: SOURCE/attributes/NAME. One line each:
  *	protected 0|1
  *	volume NAME-with-\xHH-escapes [mode=0640] [uid=0] [gid=0] [unsized]
- * Written whole (new file, fsync, rename, fsync of the directory) at each change. Thread safe.
+ * Written whole (new file, fsync, rename, fsync of the directory) at each change. Thread
+ *safe.
  */
 #pragma once
 
@@ -11,8 +12,8 @@
 
 struct attributes;
 
-/* The pool's file is read at the first use; a missing one is empty. NULL: no memory. A read-only model
- * keeps changes in memory only. */
+/* The pool's file is read at the first use; a missing one is empty. NULL: no memory. A
+ * read-only model keeps changes in memory only. */
 struct attributes *attributes_load(const char *pool);
 void attributes_free(struct attributes *a);
 /* The pool was renamed or removed. */
@@ -23,14 +24,18 @@ enum choice attributes_protected(struct attributes *a);
 int attributes_set_protected(struct attributes *a, bool on, struct error *err);
 
 struct volume_attributes {
-	int mode;         /* -1: not kept */
+	int mode;	  /* -1: not kept */
 	int64_t uid, gid; /* -1: not kept */
-	bool unsized;     /* a provisioned volume that grows as it is written */
+	bool unsized;	  /* a provisioned volume that grows as it is written */
 };
-#define VOLUME_ATTRIBUTES_INIT { .mode = -1, .uid = -1, .gid = -1 }
+#define VOLUME_ATTRIBUTES_INIT                   \
+	{                                        \
+		.mode = -1, .uid = -1, .gid = -1 \
+	}
 
 /* out is VOLUME_ATTRIBUTES_INIT where nothing is kept. */
-void attributes_volume(struct attributes *a, const char *volume, struct volume_attributes *out);
+void attributes_volume(struct attributes *a, const char *volume,
+		       struct volume_attributes *out);
 /* Equal to VOLUME_ATTRIBUTES_INIT: forgets it. */
 int attributes_set_volume(struct attributes *a, const char *volume,
 			  const struct volume_attributes *in, struct error *err);

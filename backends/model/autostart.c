@@ -1,8 +1,9 @@
 /*
- * Pools that start by themselves: after mounting, and again with back-off where that failed.
+ * Pools that start by themselves: after mounting, and again with back-off where that
+ * failed.
  *
- * One thread for all of them reads the definitions after mounting, and puts what is to start on the
- * pools' own executors; `lock` guards it and is held across nothing.
+ * One thread for all of them reads the definitions after mounting, and puts what is to
+ * start on the pools' own executors; `lock` guards it and is held across nothing.
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 #include "backends/support/clock.h"
 
 #define LONGEST_PAUSE_S 60
-#define STACK_SIZE      (256 * 1024)
+#define STACK_SIZE	(256 * 1024)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
@@ -47,7 +48,7 @@ void autostart_submit(struct pool *p, bool if_active)
 	if (p->start_queued)
 		return;
 	p->retry_at_ns = clock_now() + NS_PER_S; /* no thread to be had just now */
-	pool_unref(p); /* not the last: the caller has one */
+	pool_unref(p);				 /* not the last: the caller has one */
 }
 
 bool autostart_again(struct pool *p)

@@ -8,9 +8,9 @@
 #include "backends/model/store.h"
 #include "backends/model/xml.h"
 
-#define SUFFIX     ".xml"
-#define PATH_SIZE  (DEFINITION_NAME_MAX + 32)
-#define XML_MODE   0600
+#define SUFFIX	  ".xml"
+#define PATH_SIZE (DEFINITION_NAME_MAX + 32)
+#define XML_MODE  0600
 
 static const char *xml_path(char path[PATH_SIZE], const char *name)
 {
@@ -56,7 +56,8 @@ int definitions_each(int (*fn)(void *arg, const char *name), void *arg, struct e
 	return store_list(".", each_file, &e, err);
 }
 
-int autostart_links_each(int (*fn)(void *arg, const char *name), void *arg, struct error *err)
+int autostart_links_each(int (*fn)(void *arg, const char *name), void *arg,
+			 struct error *err)
 {
 	struct each e = { fn, arg };
 
@@ -104,8 +105,8 @@ int definition_rename(const char *from, const char *to, const struct buf *text,
 	bool linked = has_link(from);
 	int r;
 
-	/* renamed first and rewritten then: the file's name is what counts, so that a crash between
-	 * the two leaves one definition, not two */
+	/* renamed first and rewritten then: the file's name is what counts, so that a
+	 * crash between the two leaves one definition, not two */
 	r = store_rename(xml_path(old, from), xml_path(new, to), true, err);
 	if (r < 0)
 		return r;

@@ -1,8 +1,9 @@
 /*
  * Changes as they happen: the subscribers, and the log behind the file `events`.
  *
- * `subscribers_lock` is held for reading while subscribers are called, so that unsubscribing waits
- * for calls under way; `log_lock` guards the log and is never held across a call.
+ * `subscribers_lock` is held for reading while subscribers are called, so that
+ * unsubscribing waits for calls under way; `log_lock` guards the log and is never held
+ * across a call.
  */
 #include "backends/model/events.h"
 
@@ -17,10 +18,10 @@
 #include "backends/support/clock.h"
 #include "backends/support/map.h"
 
-#define KEPT_LINES      10000
-#define TRIM_LINES      11000
+#define KEPT_LINES	10000
+#define TRIM_LINES	11000
 #define MAX_SUBSCRIBERS 8
-#define LINE_SIZE       3328 /* three names of 255 bytes, each byte as \xHH, and the rest */
+#define LINE_SIZE	3328 /* three names of 255 bytes, all of it \xHH, and the rest */
 
 static pthread_rwlock_t subscribers_lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct subscriber {
@@ -29,10 +30,11 @@ static struct subscriber {
 } subscribers[MAX_SUBSCRIBERS];
 
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct buf text;      /* whole lines */
-static uint64_t first;       /* position of text's first byte */
+static struct buf text; /* whole lines */
+static uint64_t first;	/* position of text's first byte */
 static unsigned lines;
-static uint64_t last_change; /* hash of the last line without its time, where it may repeat */
+/* hash of the last line without its time, where it may repeat */
+static uint64_t last_change;
 static time_t last_change_s;
 
 static const char *const verbs[] = {
@@ -80,7 +82,8 @@ static char *add_name(char *at, const char *end, const char *name)
 	if (end - at < 2)
 		return at;
 	*at++ = ' ';
-	for (const unsigned char *c = (const unsigned char *)name; *c && end - at > 4; c++) {
+	for (const unsigned char *c = (const unsigned char *)name; *c && end - at > 4;
+	     c++) {
 		if (*c <= ' ' || *c == 0x7f || *c == '\\')
 			at += sprintf(at, "\\x%02X", *c);
 		else
@@ -121,8 +124,9 @@ static void trim(void)
 }
 
 /*
- * What a watch sees of our own requests is no second change. An echo comes within moments; a change
- * from outside that is taken for one is lacking in the log alone, never in the caches.
+ * What a watch sees of our own requests is no second change. An echo comes within
+ * moments; a change from outside that is taken for one is lacking in the log alone, never
+ * in the caches.
  */
 #define ECHO_NS (500 * NS_PER_MS)
 static struct {
@@ -136,7 +140,8 @@ static bool is_echo(const struct event *e, const char *name)
 	uint64_t now = clock_now();
 
 	if (e->from_outside)
-		return volume && own[slot].volume == volume && now - own[slot].at_ns < ECHO_NS;
+		return volume && own[slot].volume == volume &&
+		       now - own[slot].at_ns < ECHO_NS;
 	own[slot].volume = volume;
 	own[slot].at_ns = now;
 	return false;
@@ -145,8 +150,8 @@ static bool is_echo(const struct event *e, const char *name)
 /* A storm of equal changes from outside is one line a second. */
 static bool repeats(const struct event *e, const char *line, size_t len, time_t now)
 {
-	bool may_repeat = e->from_outside &&
-			  (e->what == EVENT_VOLUME_CHANGED || e->what == EVENT_VOLUMES_ALL);
+	bool may_repeat = e->from_outside && (e->what == EVENT_VOLUME_CHANGED ||
+					      e->what == EVENT_VOLUMES_ALL);
 	uint64_t hash = may_repeat ? hash_bytes(line, len, 0) : 0;
 	bool same = may_repeat && hash == last_change && now == last_change_s;
 

@@ -1,9 +1,9 @@
 /*
  * Threads of one pool, made on demand and ended when idle.
  *
- * Each executor has its own lock, which guards all its fields and is never held while a task runs.
- * `unfinished` counts what a drain waits for: tasks queued or running, and closed executors that
- * still have threads.
+ * Each executor has its own lock, which guards all its fields and is never held while a
+ * task runs. `unfinished` counts what a drain waits for: tasks queued or running, and
+ * closed executors that still have threads.
  */
 #include "backends/model/executor.h"
 
@@ -16,7 +16,7 @@
 #include "backends/support/cleanup.h"
 #include "backends/support/clock.h"
 
-#define IDLE_S     10
+#define IDLE_S	   10
 #define STACK_SIZE (256 * 1024)
 
 struct executor {
@@ -64,7 +64,8 @@ static void executor_free(struct executor *e)
 	free(e);
 }
 
-/* With the lock held: the next task that may run now, waiting for one; NULL: the thread ends. */
+/* With the lock held: the next task that may run now, waiting for one; NULL: the thread
+ * ends. */
 static struct task *next_task(struct executor *e)
 {
 	uint64_t until = clock_now() + IDLE_S * NS_PER_S;

@@ -1,8 +1,8 @@
 /*
  * The table of verbs and long operations under way.
  *
- * `lock` guards the table; progress and cancellation are atomics, so that a backend's callback
- * never waits.
+ * `lock` guards the table; progress and cancellation are atomics, so that a backend's
+ * callback never waits.
  */
 #include "backends/model/job.h"
 
@@ -51,7 +51,8 @@ struct job *job_begin_for(const char *what, const struct call *caller)
 	j->call.progress = job_progress;
 	j->call.owner = NULL;
 	/* the flag is const for who is called, not for the caller whose call this is */
-	j->cancelled = caller->cancelled ? (atomic_bool *)caller->cancelled : &j->own_flag;
+	j->cancelled =
+		caller->cancelled ? (atomic_bool *)caller->cancelled : &j->own_flag;
 	j->call.cancelled = j->cancelled;
 	j->started_ns = clock_now();
 
@@ -63,7 +64,9 @@ struct job *job_begin_for(const char *what, const struct call *caller)
 
 struct job *job_begin(const char *what, uint64_t deadline_ns)
 {
-	struct call call = { .deadline_ns = deadline_ns, .uid = geteuid(), .gid = getegid() };
+	struct call call = { .deadline_ns = deadline_ns,
+			     .uid = geteuid(),
+			     .gid = getegid() };
 
 	return job_begin_for(what, &call);
 }
@@ -102,7 +105,8 @@ int jobs_parse(const char *line, uint64_t *id, struct error *err)
 	char *end;
 
 	if (strncmp(line, verb, sizeof(verb) - 1) || !isdigit((unsigned char)*number))
-		return error_set(err, EINVAL, "jobs takes the line 'cancel ID', not '%s'", line);
+		return error_set(err, EINVAL, "jobs takes the line 'cancel ID', not '%s'",
+				 line);
 	errno = 0;
 	*id = strtoull(number, &end, 10);
 	if (*end || errno)
@@ -142,7 +146,8 @@ static int show_job(struct job *j, struct buf *out)
 
 	if (!r && part > 0)
 		r = buf_printf(out, " %d%% ETA %.0fs", (int)(part * 100),
-			       (double)(clock_now() - j->started_ns) * (1 - part) / part / NS_PER_S);
+			       (double)(clock_now() - j->started_ns) * (1 - part) / part /
+				       NS_PER_S);
 	return r ? r : buf_printf(out, "%s\n", ending);
 }
 

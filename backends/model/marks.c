@@ -37,7 +37,8 @@ void marks_open(const char *source)
 
 static bool mark_path(const char *pool, char path[PATH_MAX])
 {
-	return *directory && snprintf(path, PATH_MAX, "%s/%s", directory, pool) < PATH_MAX;
+	return *directory &&
+	       snprintf(path, PATH_MAX, "%s/%s", directory, pool) < PATH_MAX;
 }
 
 void mark_set(const char *pool, const char *uuid)
@@ -51,11 +52,12 @@ void mark_set(const char *pool, const char *uuid)
 	mkdir(base, 0755);
 	mkdir(directory, 0700);
 
-	AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO_FD int fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0 || write(fd, uuid, strlen(uuid)) < 0)
-		log_warning("cannot note in '%s' that pool '%s' is running: %s", path, pool,
-			    strerror(errno));
+		log_warning("cannot note in '%s' that pool '%s' is running: %s", path,
+			    pool, strerror(errno));
 }
 
 void mark_clear(const char *pool)

@@ -1,7 +1,8 @@
 /*
- * Marks of running pools, outside SOURCE and lost at a reboot: a daemon that is started again finds
- * running what ran before. For root in /run/storagefs, else in $XDG_RUNTIME_DIR/storagefs, in a
- * directory per SOURCE. A mark that cannot be written is logged, no more.
+ * Marks of running pools, outside SOURCE and lost at a reboot: a daemon that is started
+ * again finds running what ran before. For root in /run/storagefs, else in
+ * $XDG_RUNTIME_DIR/storagefs, in a directory per SOURCE. A mark that cannot be written is
+ * logged, no more.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /*
- * Counters of requests, and their printing as OpenMetrics text together with the model's gauges.
+ * Counters of requests, and their printing as OpenMetrics text together with the model's
+ * gauges.
  *
  * Counters are atomics that nobody orders: a reader sees each of them at some moment.
  */
@@ -19,21 +20,24 @@ static const struct {
 	uint64_t ns;
 	const char *le;
 } buckets[] = {
-	{ 10000, "1e-05" },	 { 100000, "0.0001" },	{ 1000000, "0.001" },
-	{ 10000000, "0.01" },	 { 100000000, "0.1" },	{ 1000000000, "1.0" },
+	{ 10000, "1e-05" },	 { 100000, "0.0001" },	 { 1000000, "0.001" },
+	{ 10000000, "0.01" },	 { 100000000, "0.1" },	 { 1000000000, "1.0" },
 	{ 10000000000, "10.0" }, { UINT64_MAX, "+Inf" },
 };
 #define BUCKETS (sizeof(buckets) / sizeof(*buckets))
 
 static const char *const op_names[METRIC_OPS] = {
-	[METRIC_LOOKUP] = "lookup", [METRIC_ATTR] = "attr",	[METRIC_OPEN] = "open",
-	[METRIC_READ] = "read",	    [METRIC_WRITE] = "write",	[METRIC_LIST] = "list",
-	[METRIC_CREATE] = "create", [METRIC_REMOVE] = "remove", [METRIC_RENAME] = "rename",
-	[METRIC_RESIZE] = "resize", [METRIC_SYNC] = "sync",	[METRIC_OTHER] = "other",
+	[METRIC_LOOKUP] = "lookup", [METRIC_ATTR] = "attr",
+	[METRIC_OPEN] = "open",	    [METRIC_READ] = "read",
+	[METRIC_WRITE] = "write",   [METRIC_LIST] = "list",
+	[METRIC_CREATE] = "create", [METRIC_REMOVE] = "remove",
+	[METRIC_RENAME] = "rename", [METRIC_RESIZE] = "resize",
+	[METRIC_SYNC] = "sync",	    [METRIC_OTHER] = "other",
 };
 
-/* [1]: those that were answered with an error. Counters would end in _total, which promtool's check
- * and OpenMetrics describe under different names; a histogram's count has no such trouble. */
+/* [1]: those that were answered with an error. Counters would end in _total, which
+ * promtool's check and OpenMetrics describe under different names; a histogram's count
+ * has no such trouble. */
 static struct {
 	_Atomic uint64_t counts[BUCKETS], sum_ns;
 } ops[METRIC_OPS][2];
@@ -62,8 +66,9 @@ void metrics_request(enum metric_op op, uint64_t started_ns, int code)
 
 /* -- printing -- */
 
-#define DESCRIBE(out, name, type, help)                                                  \
-	buf_puts(out, "# HELP storagefs_" name " " help "\n# TYPE storagefs_" name " " type "\n")
+#define DESCRIBE(out, name, type, help)                                            \
+	buf_puts(out, "# HELP storagefs_" name " " help "\n# TYPE storagefs_" name \
+		      " " type "\n")
 
 static int add_histogram(struct buf *out, size_t op, size_t result)
 {
@@ -82,7 +87,8 @@ static int add_histogram(struct buf *out, size_t op, size_t result)
 	if (r < 0)
 		return r;
 	return buf_printf(out, "%s_sum{%s} %.9f\n%s_count{%s} %llu\n", name, labels,
-			  get(&ops[op][result].sum_ns) / (double)NS_PER_S, name, labels, n);
+			  get(&ops[op][result].sum_ns) / (double)NS_PER_S, name, labels,
+			  n);
 }
 
 static int add_durations(struct buf *out)
@@ -121,14 +127,15 @@ static int add_gauges(struct buf *out)
 	if (!r)
 		r = DESCRIBE(out, "pools", "gauge", "Pools by state.");
 	for (size_t i = 0; i < STATES && !r; i++)
-		r = buf_printf(out, "storagefs_pools{state=\"%s\"} %zu\n", pool_state_name(i),
-			       t.states[i]);
+		r = buf_printf(out, "storagefs_pools{state=\"%s\"} %zu\n",
+			       pool_state_name(i), t.states[i]);
 	if (!r)
 		r = DESCRIBE(out, "open_volumes", "gauge", "Volumes that are open.");
 	if (!r)
 		r = buf_printf(out, "storagefs_open_volumes %zu\n", t.open);
 	if (!r)
-		r = DESCRIBE(out, "jobs", "gauge", "Verbs and long operations under way.");
+		r = DESCRIBE(out, "jobs", "gauge",
+			     "Verbs and long operations under way.");
 	if (!r)
 		r = buf_printf(out, "storagefs_jobs %zu\n", jobs_count());
 	return r;

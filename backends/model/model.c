@@ -1,8 +1,8 @@
 /*
  * The model as a whole: its options, opening and closing it, the last failure anywhere.
  *
- * Options never change in place: a remount puts a new set where the old one was, which lives on in
- * a list until the end, since readers hold no lock.
+ * Options never change in place: a remount puts a new set where the old one was, which
+ * lives on in a list until the end, since readers hold no lock.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -117,7 +117,8 @@ static int load_one(void *arg, const char *name)
 
 	if (!pool_name_check(name, &err))
 		return pools_add_unread(name, arg);
-	log_warning("'%s/%s.xml' is not taken for a pool: %s", store_source(), name, err.text);
+	log_warning("'%s/%s.xml' is not taken for a pool: %s", store_source(), name,
+		    err.text);
 	return 0;
 }
 
@@ -242,5 +243,6 @@ int model_error_show(struct buf *out)
 		return 0;
 	gmtime_r(&last_error.at, &tm);
 	strftime(stamp, sizeof(stamp), "%FT%TZ", &tm);
-	return buf_printf(out, "%s %s: %s\n", stamp, last_error.path, last_error.error.text);
+	return buf_printf(out, "%s %s: %s\n", stamp, last_error.path,
+			  last_error.error.text);
 }

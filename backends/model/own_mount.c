@@ -48,7 +48,8 @@ static void unescape(char *path)
 }
 
 /* Each mount's "MAJOR:MINOR" and path. */
-static void each_mount(void (*fn)(void *arg, const char *device, const char *path), void *arg)
+static void each_mount(void (*fn)(void *arg, const char *device, const char *path),
+		       void *arg)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	AUTO_FREE char *line = NULL;
@@ -120,7 +121,8 @@ static bool follow(char *rest, char *link, const char *behind)
 {
 	char joined[PATH_MAX];
 
-	if (snprintf(joined, sizeof(joined), "%s/%s", link, behind) >= (int)sizeof(joined))
+	if (snprintf(joined, sizeof(joined), "%s/%s", link, behind) >=
+	    (int)sizeof(joined))
 		return false;
 	strcpy(rest, joined);
 	return true;
@@ -149,8 +151,8 @@ static bool walk(const struct mounts *m, const char *path)
 			if (slash)
 				*slash = '\0';
 		} else if (len != 1 || *at != '.') {
-			if (snprintf(done + had, sizeof(done) - had, "/%.*s", (int)len, at) >=
-			    (int)(sizeof(done) - had))
+			if (snprintf(done + had, sizeof(done) - had, "/%.*s", (int)len,
+				     at) >= (int)(sizeof(done) - had))
 				return false;
 			if (is_ours(m, done))
 				return true;

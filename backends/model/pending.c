@@ -78,20 +78,22 @@ int pending_store(const char *name, const void *text, size_t len, struct error *
 		return r;
 	if (exists)
 		return error_set(err, EEXIST,
-				 "pool '%s' exists: write its definition to pools/%s/xml", name,
-				 name);
+				 "pool '%s' exists: write its definition to pools/%s/xml",
+				 name, name);
 	d = definition_parse(text, len, name, err);
 	if (!d)
 		return -err->code;
 	copy = malloc(len + 1);
 	if (!copy)
-		return error_code(err, ENOMEM, "cannot keep the definition of '%s'", name);
+		return error_code(err, ENOMEM, "cannot keep the definition of '%s'",
+				  name);
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 
 	SCOPED_LOCK(&lock);
 	r = put(name, copy, len);
-	return r < 0 ? error_code(err, -r, "cannot keep the definition of '%s' (%zu wait already)",
+	return r < 0 ? error_code(err, -r,
+				  "cannot keep the definition of '%s' (%zu wait already)",
 				  name, count) :
 		       0;
 }

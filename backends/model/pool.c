@@ -1,6 +1,6 @@
 /*
- * The pool as an object: references, state, what is shown of it, and the use of its running
- * instance. Defining it is pool_define.c, its verbs are pool_verbs.c.
+ * The pool as an object: references, state, what is shown of it, and the use of its
+ * running instance. Defining it is pool_define.c, its verbs are pool_verbs.c.
  */
 #include "backends/model/pool.h"
 
@@ -16,17 +16,18 @@
 #include "backends/model/store.h"
 #include "backends/support/clock.h"
 
-/* How old sizes in a live description may be, and how long it waits for new ones of a source that
- * may hang. Once it waited in vain it takes the last known until the source has answered. */
+/* How old sizes in a live description may be, and how long it waits for new ones of a
+ * source that may hang. Once it waited in vain it takes the last known until the source
+ * has answered. */
 #define STAT_FRESH_NS NS_PER_S
 #define STAT_WAIT_NS  (500 * NS_PER_MS)
 #define STAT_FIRST_NS (50 * NS_PER_MS)
 
 static const char *const state_names[] = {
 	[POOL_UNDEFINED] = "undefined", [POOL_INACTIVE] = "inactive",
-	[POOL_STARTING] = "starting",   [POOL_RUNNING] = "running",
-	[POOL_AWAY] = "away",           [POOL_STOPPING] = "stopping",
-	[POOL_BUILDING] = "building",   [POOL_FAILED] = "failed",
+	[POOL_STARTING] = "starting",	[POOL_RUNNING] = "running",
+	[POOL_AWAY] = "away",		[POOL_STOPPING] = "stopping",
+	[POOL_BUILDING] = "building",	[POOL_FAILED] = "failed",
 };
 
 /* -- life -- */
@@ -224,20 +225,23 @@ static int refuse_use(struct pool *p, struct error *err)
 {
 	switch (p->state) {
 	case POOL_UNDEFINED:
-		return error_set(err, EAGAIN, "pool '%s' has no definition yet: write its xml",
+		return error_set(err, EAGAIN,
+				 "pool '%s' has no definition yet: write its xml",
 				 p->name);
 	case POOL_AWAY:
 		return error_set(err, ETIMEDOUT, "pool '%s' is away: %s", p->name,
-				 *p->lost.text ? p->lost.text : "its source does not answer");
+				 *p->lost.text ? p->lost.text :
+						 "its source does not answer");
 	case POOL_STARTING:
 	case POOL_STOPPING:
 	case POOL_BUILDING:
 		return error_set(err, EAGAIN, "pool '%s' is %s: wait for it", p->name,
 				 state_names[p->state]);
 	default:
-		return error_set(err, EAGAIN,
-				 "pool '%s' is not running: write 'start' to pools/%s/ctl",
-				 p->name, p->name);
+		return error_set(
+			err, EAGAIN,
+			"pool '%s' is not running: write 'start' to pools/%s/ctl",
+			p->name, p->name);
 	}
 }
 
@@ -316,7 +320,8 @@ static void ask_sizes(struct pool *p, uint64_t deadline)
 	pool_ref(p);
 	if (deadline && deadline < until)
 		until = deadline;
-	/* zeros just after the start would be wrong; a moment is little even for who cannot wait */
+	/* zeros just after the start would be wrong; a moment is little even for who
+	 * cannot wait */
 	if (!before && until < clock_now() + STAT_FIRST_NS)
 		until = clock_now() + STAT_FIRST_NS;
 
@@ -414,7 +419,8 @@ static int check_defined(struct pool *p, struct error *err)
 	if (p->removed)
 		return error_set(err, ENOENT, "pool '%s' was removed", p->name);
 	if (!p->now)
-		return error_set(err, EINVAL, "pool '%s' has no definition yet: write its xml",
+		return error_set(err, EINVAL,
+				 "pool '%s' has no definition yet: write its xml",
 				 p->name);
 	return 0;
 }
@@ -449,9 +455,10 @@ int pool_check_protected(struct pool *p, const char *what, struct error *err)
 	if (!pool_protected(p))
 		return 0;
 	pool_name(p, name);
-	return error_set(err, EPERM,
-			 "cannot %s: pool '%s' is protected (write 0 to pools/%s/protected first)",
-			 what, name, name);
+	return error_set(
+		err, EPERM,
+		"cannot %s: pool '%s' is protected (write 0 to pools/%s/protected first)",
+		what, name, name);
 }
 
 bool pool_autostart(struct pool *p)

@@ -61,8 +61,8 @@ void definition_load(struct pool *p)
 	if (!definition_read(p->name, &text, &err))
 		d = definition_parse(buf_text(&text), text.len, p->name, &err);
 	if (!d) {
-		error_prefix(&err, "the definition '%s/%s.xml' cannot be used", store_source(),
-			     p->name);
+		error_prefix(&err, "the definition '%s/%s.xml' cannot be used",
+			     store_source(), p->name);
 		log_error("%s", err.text);
 		p->error = err;
 		return;
@@ -79,10 +79,11 @@ static int refuse_own(const char *path, const char *what, struct error *err)
 
 	if (!path || !own_mount_has(mountpoint, path))
 		return 0;
-	return error_set(err, EINVAL,
-			 "the %s '%s' is inside this mount ('%s'), which cannot hold its own "
-			 "storage: choose a path outside it",
-			 what, path, mountpoint);
+	return error_set(
+		err, EINVAL,
+		"the %s '%s' is inside this mount ('%s'), which cannot hold its own "
+		"storage: choose a path outside it",
+		what, path, mountpoint);
 }
 
 static int check_paths(const struct pool_spec *s, struct error *err)
@@ -116,6 +117,6 @@ int pool_define(struct pool *p, const char *text, size_t len, struct call *call,
 	pool_tell(p, EVENT_POOL_DEFINED, NULL);
 	autostart_wake();
 	if (first && model_starts_pools())
-		pool_start(p, call, &ignored); /* its failure is in the pool's error file */
+		pool_start(p, call, &ignored); /* its failure is in the error file */
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* What a backend may ask of the pool it serves: secrets, and telling of changes and of a lost source. */
+/* What a backend may ask of the pool it serves: secrets, and telling of changes and of a
+ * lost source. */
 #include "backends/model/pool_object.h"
 #include "backends/model/secrets.h"
 

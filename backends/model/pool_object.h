@@ -1,9 +1,11 @@
 /*
- * What a pool is made of: for the files that implement pool.h and pools.h, and for no others.
+ * What a pool is made of: for the files that implement pool.h and pools.h, and for no
+ * others.
  *
- * Locks, in the order in which they are taken: pools_change.c's (one definition, renaming or removal
- * at a time; held across writes to SOURCE), the table's in pools.c, a pool's. A pool's verb is no
- * lock but a field: who finds it set is refused. None is held across a backend call.
+ * Locks, in the order in which they are taken: pools_change.c's (one definition, renaming
+ * or removal at a time; held across writes to SOURCE), the table's in pools.c, a pool's.
+ * A pool's verb is no lock but a field: who finds it set is refused. None is held across
+ * a backend call.
  */
 #pragma once
 
@@ -18,7 +20,8 @@
 #include "backends/support/list.h"
 #include "backends/support/map.h"
 
-/* A description that never changes; shared by the pool, its running instance and verbs. */
+/* A description that never changes; shared by the pool, its running instance and verbs.
+ */
 struct definition {
 	atomic_int refs;
 	const struct pool_type *type;
@@ -27,7 +30,7 @@ struct definition {
 
 /* A running instance of a backend. */
 struct live {
-	struct pool *owner;           /* not a reference: a running pool is not removed */
+	struct pool *owner; /* not a reference: a running pool is not removed */
 	const struct backend *backend;
 	struct definition *definition; /* what it was started with */
 	void *pool;
@@ -43,8 +46,9 @@ struct pool {
 	struct attributes *attributes;
 	struct host host; /* what its backend may ask; never changes */
 
-	pthread_mutex_t lock;   /* guards what follows */
-	pthread_cond_t settled; /* a use, a verb or a background look at the sizes ended */
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t
+		settled; /* a use, a verb or a background look at the sizes ended */
 	char *name;
 	bool unread;  /* its definition is in SOURCE only: pool_lock reads it */
 	bool removed; /* no longer in the table */
@@ -52,16 +56,18 @@ struct pool {
 	struct timespec changed;
 	struct definition *now, *next; /* next: redefined while running */
 	struct live *live;
-	struct error lost; /* what the backend said when its source went away; no code: it is there */
+	struct error lost; /* what the backend said when its source went away; no code: it
+			      is there */
 	bool autostart;
 	const char *verb; /* under way; NULL: none */
-	bool verb_done;   /* its outcome is shown: who comes now waits for the moment to its end */
+	bool verb_done; /* its outcome is shown: who comes now waits for the moment to its
+			   end */
 	struct error error;
 	bool error_of_start; /* a successful start ends it */
 
 	struct task start_task; /* holds a reference while start_queued */
 	bool start_queued, start_if_active;
-	unsigned retry_s;     /* the next pause; 0: is not retried */
+	unsigned retry_s; /* the next pause; 0: is not retried */
 	uint64_t retry_at_ns;
 
 	struct task stat_task; /* holds a reference while stat_queued */
@@ -87,8 +93,8 @@ DEFINE_CLEANUP(cleanup_definition, struct definition *, definition_unref)
 /* The pool's lock, held; before its first use the definition is read from SOURCE. */
 pthread_mutex_t *pool_lock(struct pool *p);
 /* Holds it until the end of the scope. */
-#define SCOPED_POOL(p)                                                                   \
-	pthread_mutex_t *UNIQUE_NAME(lock_) CLEANUP(cleanup_unlock)                      \
+#define SCOPED_POOL(p)                                              \
+	pthread_mutex_t *UNIQUE_NAME(lock_) CLEANUP(cleanup_unlock) \
 		__attribute__((unused)) = pool_lock(p)
 
 /* With the pool's lock held; the caller tells of it when it has unlocked. */
@@ -116,7 +122,8 @@ void pool_host_init(struct pool *p);
 /* Makes verb the pool's one verb under way. -EBUSY, -ENOENT, -ESHUTDOWN. */
 int pool_verb_begin(struct pool *p, const char *verb, struct error *err);
 void pool_verb_end(struct pool *p);
-/* Starts an inactive or failed pool on behalf of the call, as a job; remembers why it could not. */
+/* Starts an inactive or failed pool on behalf of the call, as a job; remembers why it
+ * could not. */
 int pool_start(struct pool *p, struct call *call, struct error *err);
 /* The same for nobody: after mounting, or once more. if_active: only to adopt what is. */
 void pool_start_alone(struct pool *p, bool if_active);
@@ -128,11 +135,13 @@ int pool_refuse_undefined(struct pool *p, struct error *err);
 /* The backend of its type; NULL: it is not installed. */
 const struct backend *definition_backend(const struct definition *d, struct error *err);
 /* -EOPNOTSUPP: "a pool of type 'mpath' cannot be built". */
-int definition_unsupported(const struct definition *d, const char *what, struct error *err);
+int definition_unsupported(const struct definition *d, const char *what,
+			   struct error *err);
 
 /* -- pool_run.c -- */
 
-/* The work of start; alone: a try that nobody asked for, a failed pool stays shown as failed. */
+/* The work of start; alone: a try that nobody asked for, a failed pool stays shown as
+ * failed. */
 int pool_bring_up(struct pool *p, bool alone, struct call *call, struct error *err);
 int pool_take_down(struct pool *p, struct call *call, struct error *err);
 /* Whether it was found active outside the daemon. */
@@ -146,13 +155,15 @@ int pools_add(const char *name, struct pool **out, struct error *err);
 int pools_add_unread(const char *name, struct error *err);
 /* Takes it out of the table, and tells. */
 void pools_drop(struct pool *p);
-/* Its name in the table and, unless d is NULL, its definition. -ENOMEM: nothing happened. */
+/* Its name in the table and, unless d is NULL, its definition. -ENOMEM: nothing happened.
+ */
 int pools_change_name(struct pool *p, const char *to, struct definition *d);
 void pools_free(void);
 
 /* -- pools_change.c -- */
 
-/* Puts d in force: checks it against all other pools, stores it. *first: there was none before. */
+/* Puts d in force: checks it against all other pools, stores it. *first: there was none
+ * before. */
 int pools_define(struct pool *p, struct definition *d, bool *first, struct error *err);
 /* Reads what is not read yet. Of two definitions with one UUID the later is not used. */
 void pools_read_all(void);
@@ -176,7 +187,8 @@ void pending_clear(void);
 
 /* -- autostart.c -- */
 
-/* With the pool's lock held: its start has failed; whether it is to be tried again, and when. */
+/* With the pool's lock held: its start has failed; whether it is to be tried again, and
+ * when. */
 bool autostart_again(struct pool *p);
 /* Puts the start on the pool's executor. */
 void autostart_submit(struct pool *p, bool if_active);

@@ -1,8 +1,8 @@
 /*
  * Bringing a pool up and taking it down: what the verbs start and stop do.
  *
- * Called with the pool's one verb taken. The state is changed under the pool's lock, the backend is
- * called without it.
+ * Called with the pool's one verb taken. The state is changed under the pool's lock, the
+ * backend is called without it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,8 +25,8 @@ static void live_free(struct live *l)
 	free(l);
 }
 
-static int make_live(struct pool *p, struct definition *d, struct call *call, struct live **out,
-		     struct error *err)
+static int make_live(struct pool *p, struct definition *d, struct call *call,
+		     struct live **out, struct error *err)
 {
 	const struct backend *b = definition_backend(d, err);
 	struct live *l;
@@ -108,7 +108,8 @@ static void start_failed(struct pool *p, const struct error *err)
 		pool_tell_state(p, is);
 }
 
-/* d, unless it runs already (d NULL) or cannot start. A retry goes on being shown as failed. */
+/* d, unless it runs already (d NULL) or cannot start. A retry goes on being shown as
+ * failed. */
 static int begin_start(struct pool *p, bool alone, struct definition **d, bool *tell,
 		       struct error *err)
 {
@@ -180,14 +181,15 @@ static int refuse_busy(struct pool *p, const char *volume, pid_t pid, struct err
 			who[strcspn(who, "\n")] = '\0';
 		if (f)
 			fclose(f);
-		snprintf(by, sizeof(by), " by process %d%s%s%s", (int)pid, *who ? " (" : "", who,
-			 *who ? ")" : "");
+		snprintf(by, sizeof(by), " by process %d%s%s%s", (int)pid,
+			 *who ? " (" : "", who, *who ? ")" : "");
 	}
-	return error_set(err, EBUSY, "cannot stop pool '%s': its volume '%s' is open%s", p->name,
-			 volume, by);
+	return error_set(err, EBUSY, "cannot stop pool '%s': its volume '%s' is open%s",
+			 p->name, volume, by);
 }
 
-/* With the lock held: waits until the instance has no users. New ones are refused by the state. */
+/* With the lock held: waits until the instance has no users. New ones are refused by the
+ * state. */
 static int drain(struct pool *p, struct call *call, struct error *err)
 {
 	char volume[POOL_NAME_MAX];
@@ -201,17 +203,21 @@ static int drain(struct pool *p, struct call *call, struct error *err)
 		if (!p->live->uses)
 			return 0;
 		if (call->cancelled && atomic_load(call->cancelled))
-			return error_set(err, EINTR, "stopping pool '%s' was cancelled", p->name);
+			return error_set(err, EINTR, "stopping pool '%s' was cancelled",
+					 p->name);
 		if (deadline_passed(call->deadline_ns))
-			return error_set(err, EBUSY,
-					 "cannot stop pool '%s': %u operations on it have not "
-					 "ended", p->name, p->live->uses);
+			return error_set(
+				err, EBUSY,
+				"cannot stop pool '%s': %u operations on it have not "
+				"ended",
+				p->name, p->live->uses);
 		pthread_cond_timedwait(&p->settled, &p->lock, &at);
 	}
 }
 
 /* The instance, with no more users; or NULL when there was none and that is all right. */
-static int begin_stop(struct pool *p, struct call *call, struct live **l, struct error *err)
+static int begin_stop(struct pool *p, struct call *call, struct live **l,
+		      struct error *err)
 {
 	char volume[POOL_NAME_MAX];
 	pid_t pid;
@@ -280,7 +286,8 @@ int pool_take_down(struct pool *p, struct call *call, struct error *err)
 		if (!r) {
 			r = BACKEND_HAS(l->backend, stop) ?
 				    l->backend->stop(l->pool, call, err) :
-				    definition_unsupported(l->definition, "be stopped", err);
+				    definition_unsupported(l->definition, "be stopped",
+							   err);
 			pool_name(p, name);
 			if (r < 0)
 				error_prefix(err, "cannot stop pool '%s'", name);

@@ -1,8 +1,9 @@
 /*
- * The verbs of a pool, each of them a job: build, refresh and delete; start and stop are pool_run.c.
+ * The verbs of a pool, each of them a job: build, refresh and delete; start and stop are
+ * pool_run.c.
  *
- * One at a time: who finds another one's name in the pool's `verb` is refused. The state is changed
- * under the pool's lock, the backend is called without it.
+ * One at a time: who finds another one's name in the pool's `verb` is refused. The state
+ * is changed under the pool's lock, the backend is called without it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,12 +19,16 @@ struct verb {
 	enum pool_verb_id id;
 	enum build_mode mode;
 	bool timed; /* ends within the timeout when the caller sets no other end */
-	int (*run)(struct pool *p, const struct verb *v, struct call *call, struct error *err);
+	int (*run)(struct pool *p, const struct verb *v, struct call *call,
+		   struct error *err);
 };
 
-static int run_start(struct pool *p, const struct verb *v, struct call *call, struct error *err);
-static int run_stop(struct pool *p, const struct verb *v, struct call *call, struct error *err);
-static int run_build(struct pool *p, const struct verb *v, struct call *call, struct error *err);
+static int run_start(struct pool *p, const struct verb *v, struct call *call,
+		     struct error *err);
+static int run_stop(struct pool *p, const struct verb *v, struct call *call,
+		    struct error *err);
+static int run_build(struct pool *p, const struct verb *v, struct call *call,
+		     struct error *err);
 static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
 		       struct error *err);
 static int run_delete(struct pool *p, const struct verb *v, struct call *call,
@@ -33,7 +38,8 @@ static const struct verb verbs[] = {
 	{ "start", POOL_VERB_START, BUILD, true, run_start },
 	{ "stop", POOL_VERB_STOP, BUILD, true, run_stop },
 	{ "build", POOL_VERB_BUILD, BUILD, false, run_build },
-	{ "build overwrite", POOL_VERB_BUILD_OVERWRITE, BUILD_OVERWRITE, false, run_build },
+	{ "build overwrite", POOL_VERB_BUILD_OVERWRITE, BUILD_OVERWRITE, false,
+	  run_build },
 	{ "build no-overwrite", POOL_VERB_BUILD_NO_OVERWRITE, BUILD_NO_OVERWRITE, false,
 	  run_build },
 	{ "refresh", POOL_VERB_REFRESH, BUILD, true, run_refresh },
@@ -42,10 +48,10 @@ static const struct verb verbs[] = {
 
 /* What is worth typing in each state. */
 static const char *const valid[] = {
-	[POOL_UNDEFINED] = "", [POOL_INACTIVE] = " start build delete",
-	[POOL_STARTING] = "",  [POOL_RUNNING] = " stop refresh",
+	[POOL_UNDEFINED] = "",	       [POOL_INACTIVE] = " start build delete",
+	[POOL_STARTING] = "",	       [POOL_RUNNING] = " stop refresh",
 	[POOL_AWAY] = " stop refresh", [POOL_STOPPING] = "",
-	[POOL_BUILDING] = "",  [POOL_FAILED] = " start stop build delete",
+	[POOL_BUILDING] = "",	       [POOL_FAILED] = " start stop build delete",
 };
 
 int pool_show_verbs(struct pool *p, struct buf *out)
@@ -66,10 +72,11 @@ int pool_verb_parse(const char *line, enum pool_verb_id *verb, struct error *err
 	const struct verb *v = find_verb(line);
 
 	if (!v)
-		return error_set(err, EINVAL,
-				 "'%.100s' is no verb of a pool: these are start, stop, build, "
-				 "build overwrite, build no-overwrite, refresh, delete",
-				 line);
+		return error_set(
+			err, EINVAL,
+			"'%.100s' is no verb of a pool: these are start, stop, build, "
+			"build overwrite, build no-overwrite, refresh, delete",
+			line);
 	*verb = v->id;
 	return 0;
 }
@@ -87,7 +94,8 @@ int pool_verb_begin(struct pool *p, const char *verb, struct error *err)
 	if (model_closing())
 		return error_set(err, ESHUTDOWN, "storagefs is ending");
 	if (p->verb)
-		return error_set(err, EBUSY, "pool '%s' is busy: '%s' is under way (see jobs)",
+		return error_set(err, EBUSY,
+				 "pool '%s' is busy: '%s' is under way (see jobs)",
 				 p->name, p->verb);
 	p->verb = verb;
 	p->verb_done = false;
@@ -153,7 +161,8 @@ int pool_start(struct pool *p, struct call *call, struct error *err)
 /* With the lock held. */
 int pool_refuse_undefined(struct pool *p, struct error *err)
 {
-	return error_set(err, EINVAL, "pool '%s' has no definition yet: write its xml", p->name);
+	return error_set(err, EINVAL, "pool '%s' has no definition yet: write its xml",
+			 p->name);
 }
 
 /* With the lock held: the outcome of the verb under way. */
@@ -168,14 +177,17 @@ const struct backend *definition_backend(const struct definition *d, struct erro
 	return registry_get(d->spec.type, err);
 }
 
-int definition_unsupported(const struct definition *d, const char *what, struct error *err)
+int definition_unsupported(const struct definition *d, const char *what,
+			   struct error *err)
 {
-	return error_set(err, EOPNOTSUPP, "a pool of type '%s' cannot %s", d->spec.type, what);
+	return error_set(err, EOPNOTSUPP, "a pool of type '%s' cannot %s", d->spec.type,
+			 what);
 }
 
 /* -- start and stop -- */
 
-static int run_start(struct pool *p, const struct verb *v, struct call *call, struct error *err)
+static int run_start(struct pool *p, const struct verb *v, struct call *call,
+		     struct error *err)
 {
 	return pool_bring_up(p, false, call, err);
 }
@@ -186,7 +198,8 @@ static int run_start_alone(struct pool *p, const struct verb *v, struct call *ca
 	return pool_bring_up(p, true, call, err);
 }
 
-static int run_stop(struct pool *p, const struct verb *v, struct call *call, struct error *err)
+static int run_stop(struct pool *p, const struct verb *v, struct call *call,
+		    struct error *err)
 {
 	return pool_take_down(p, call, err);
 }
@@ -201,14 +214,16 @@ void pool_start_alone(struct pool *p, bool if_active)
 {
 	static const struct verb verb = { "start", POOL_VERB_START, BUILD, true,
 					  run_start_alone };
-	struct call call = { .deadline_ns = model_deadline(), .uid = geteuid(),
+	struct call call = { .deadline_ns = model_deadline(),
+			     .uid = geteuid(),
 			     .gid = getegid() };
 	struct error err = { 0 };
 
 	if (pool_verb_begin(p, verb.line, &err) < 0)
 		return;
+	/* its failure is remembered and logged */
 	if (may_start_alone(p) && (!if_active || pool_is_active(p, &call)))
-		run_as_job(p, &verb, &call, &err); /* its failure is remembered and logged */
+		run_as_job(p, &verb, &call, &err);
 	pool_verb_end(p);
 }
 
@@ -223,7 +238,8 @@ static int begin_build(struct pool *p, const char *what, struct definition **d,
 	if (!p->now)
 		return pool_refuse_undefined(p, err);
 	if (p->live)
-		return error_set(err, EBUSY, "cannot %s pool '%s': it is running, stop it first",
+		return error_set(err, EBUSY,
+				 "cannot %s pool '%s': it is running, stop it first",
 				 what, p->name);
 	*d = definition_ref(p->now);
 	*was = p->state;
@@ -241,7 +257,8 @@ static void end_build(struct pool *p, enum pool_state was, bool again)
 	pool_tell_state(p, was);
 }
 
-static int run_build(struct pool *p, const struct verb *v, struct call *call, struct error *err)
+static int run_build(struct pool *p, const struct verb *v, struct call *call,
+		     struct error *err)
 {
 	AUTO_DEFINITION struct definition *d = NULL;
 	enum pool_state was;
@@ -268,7 +285,8 @@ static int run_build(struct pool *p, const struct verb *v, struct call *call, st
 	return r;
 }
 
-static int run_delete(struct pool *p, const struct verb *v, struct call *call, struct error *err)
+static int run_delete(struct pool *p, const struct verb *v, struct call *call,
+		      struct error *err)
 {
 	AUTO_DEFINITION struct definition *d = NULL;
 	enum pool_state was;

@@ -133,11 +133,13 @@ int pool_name_check(const char *name, struct error *err)
 		return error_set(err, EINVAL, "'%s' cannot be the name of a pool", name);
 	if (strpbrk(name, "/\n") || !xml_can_hold(name))
 		return error_set(err, EINVAL,
-				 "the name of a pool is UTF-8 text without '/', newlines and control "
+				 "the name of a pool is UTF-8 text without '/', newlines "
+				 "and control "
 				 "characters");
 	if (len >= 4 && !strcmp(name + len - 4, ".xml"))
 		return error_set(err, EINVAL,
-				 "a pool's name cannot end in .xml: '%s' is a definition of pool '%.*s'",
+				 "a pool's name cannot end in .xml: '%s' is a definition "
+				 "of pool '%.*s'",
 				 name, (int)len - 4, name);
 	return 0;
 }
@@ -208,7 +210,8 @@ int pools_change_name(struct pool *p, const char *to, struct definition *d)
 	if (!name)
 		return -ENOMEM;
 	map_remove(&table.names, &p->by_name);
-	map_insert(&table.names, &p->by_name, hash_string(to, 0)); /* has room: one was taken out */
+	/* has room: one was taken out */
+	map_insert(&table.names, &p->by_name, hash_string(to, 0));
 	free(p->name);
 	p->name = take(name);
 	if (d) {

@@ -1,8 +1,10 @@
 /*
- * What changes which pools there are and what they stand for: definition, removal, renaming.
+ * What changes which pools there are and what they stand for: definition, removal,
+ * renaming.
  *
- * `changing` makes these one at a time, so that of two that conflict one is refused; it is taken
- * before any other lock and held while SOURCE is written, never across a backend call.
+ * `changing` makes these one at a time, so that of two that conflict one is refused; it
+ * is taken before any other lock and held while SOURCE is written, never across a backend
+ * call.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,8 +35,8 @@ struct check {
 	struct error *err;
 };
 
-static const char *conflict(const struct definition *theirs, const struct definition *ours,
-			    char *words, size_t size)
+static const char *conflict(const struct definition *theirs,
+			    const struct definition *ours, char *words, size_t size)
 {
 	if (!theirs)
 		return NULL;
@@ -80,9 +82,10 @@ static int settle_uuid(struct pool *p, struct definition *d, struct error *err)
 		uuid_unparse_lower(uuid, d->spec.uuid);
 	}
 	if (p->live && strcmp(d->spec.uuid, p->now->spec.uuid))
-		return error_set(err, EBUSY,
-				 "it is running as %s: stop it before you give it another UUID",
-				 p->now->spec.uuid);
+		return error_set(
+			err, EBUSY,
+			"it is running as %s: stop it before you give it another UUID",
+			p->now->spec.uuid);
 	return 0;
 }
 
@@ -163,9 +166,10 @@ static void refuse_twin(struct pool *p, struct pool *twin)
 		return;
 	definition_unref(take(p->now));
 	p->state = POOL_UNDEFINED;
-	error_set(&p->error, EEXIST,
-		  "the definition '%s/%s.xml' cannot be used: pool '%s' has the same UUID",
-		  store_source(), p->name, name);
+	error_set(
+		&p->error, EEXIST,
+		"the definition '%s/%s.xml' cannot be used: pool '%s' has the same UUID",
+		store_source(), p->name, name);
 	log_error("%s", p->error.text);
 }
 
@@ -174,7 +178,7 @@ struct reading {
 	struct twin {
 		struct map_link link;
 		struct pool *p;
-	} *seen;
+	} * seen;
 	size_t n, room;
 };
 
@@ -221,7 +225,8 @@ int pools_make(const char *name, struct call *call, struct pool **out, struct er
 	int r = pool_name_check(name, err);
 
 	if (!r && store_read_only())
-		r = error_set(err, EROFS, "cannot make pool '%s': mounted read-only", name);
+		r = error_set(err, EROFS, "cannot make pool '%s': mounted read-only",
+			      name);
 	if (!r)
 		r = pools_add(name, &p, err);
 	if (r < 0)
@@ -245,7 +250,8 @@ static int check_inactive(struct pool *p, const char *what, struct error *err)
 	SCOPED_POOL(p);
 
 	if (p->live)
-		return error_set(err, EBUSY, "cannot %s pool '%s': it is running, stop it first",
+		return error_set(err, EBUSY,
+				 "cannot %s pool '%s': it is running, stop it first",
 				 what, p->name);
 	return 0;
 }
@@ -331,7 +337,8 @@ static int rename_stored(struct pool *p, const char *from, const char *to,
 	return definition_rename(from, to, &text, err);
 }
 
-static int rename_pool(struct pool *p, const char *from, const char *to, struct error *err)
+static int rename_pool(struct pool *p, const char *from, const char *to,
+		       struct error *err)
 {
 	AUTO_DEFINITION struct definition *d = NULL;
 	AUTO_POOL struct pool *taken = NULL;
@@ -360,7 +367,8 @@ int pools_rename(struct pool *p, const char *to, struct error *err)
 	pool_name(p, from);
 	r = check_inactive(p, "rename", err);
 	if (!r && store_read_only())
-		r = error_set(err, EROFS, "cannot rename pool '%s': mounted read-only", from);
+		r = error_set(err, EROFS, "cannot rename pool '%s': mounted read-only",
+			      from);
 	if (!r && strcmp(from, to))
 		r = rename_pool(p, from, to, err);
 	pool_verb_end(p);
@@ -398,10 +406,11 @@ static int store_autostart(struct pool *p, bool on, struct error *err)
 	if (r < 0)
 		return r;
 	if (!pool_type(p))
-		return error_set(err, EINVAL, "pool '%s' has no definition yet: write its xml",
-				 name);
+		return error_set(err, EINVAL,
+				 "pool '%s' has no definition yet: write its xml", name);
 	if (store_read_only())
-		return error_set(err, EROFS, "cannot change 'autostart': mounted read-only");
+		return error_set(err, EROFS,
+				 "cannot change 'autostart': mounted read-only");
 	return autostart_link_set(name, on, err);
 }
 

@@ -1,7 +1,8 @@
 /*
  * Backend modules by type, loaded on first use and kept for the life of the process.
  *
- * `lock` guards the table and is held while a module is loaded, so that it is loaded once.
+ * `lock` guards the table and is held while a module is loaded, so that it is loaded
+ * once.
  */
 #include "backends/model/registry.h"
 
@@ -54,7 +55,8 @@ static bool is_type(const char *type)
 	return true;
 }
 
-/* The directory of the executable, and of the build tree when that is where it is (BUILD/fs). */
+/* The directory of the executable, and of the build tree when that is where it is
+ * (BUILD/fs). */
 static bool build_directory(char *path, size_t size)
 {
 	ssize_t n = readlink("/proc/self/exe", path, size - 1);
@@ -92,7 +94,8 @@ static const struct backend *load(const char *type, struct error *err)
 
 	if (!find_module(type, path, sizeof(path))) {
 		error_set(err, EOPNOTSUPP,
-			  "the backend '%s' is not installed: there is no %s; install it, then "
+			  "the backend '%s' is not installed: there is no %s; install "
+			  "it, then "
 			  "write 'start' to ctl",
 			  type, path);
 		return NULL;
@@ -101,13 +104,15 @@ static const struct backend *load(const char *type, struct error *err)
 	b = module ? dlsym(module, "storagefs_backend") : NULL;
 	if (!b) {
 		error_set(err, EOPNOTSUPP,
-			  "the backend '%s' cannot be loaded (is a library of it missing?): %s",
+			  "the backend '%s' cannot be loaded (is a library of it "
+			  "missing?): %s",
 			  type, dlerror());
 		return NULL;
 	}
 	if (b->api != BACKEND_API || strcmp(b->type, type)) {
 		error_set(err, EOPNOTSUPP,
-			  "'%s' is a backend '%s' for another version of storagefs (%u, not %u): "
+			  "'%s' is a backend '%s' for another version of storagefs (%u, "
+			  "not %u): "
 			  "install the one that came with this storagefs",
 			  path, b->type, b->api, BACKEND_API);
 		return NULL;

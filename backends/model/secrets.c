@@ -24,7 +24,8 @@ static int secret_path(const char *id, char path[PATH_SIZE], struct error *err)
 {
 	if (!*id || *id == '.' || strchr(id, '/') || strlen(id) > NAME_MAX)
 		return error_set(err, EINVAL,
-				 "'%s' is no name for a secret: a UUID or a usage name is (with %%2F "
+				 "'%s' is no name for a secret: a UUID or a usage name "
+				 "is (with %%2F "
 				 "for /), not starting with a dot",
 				 id);
 	snprintf(path, PATH_SIZE, "secrets/%s", id);
@@ -65,7 +66,8 @@ bool secret_exists(const char *id, struct timespec *mtime)
 	char path[PATH_SIZE];
 	struct stat st;
 
-	if (secret_path(id, path, NULL) < 0 || store_stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+	if (secret_path(id, path, NULL) < 0 || store_stat(path, &st) < 0 ||
+	    !S_ISREG(st.st_mode))
 		return false;
 	if (mtime)
 		*mtime = st.st_mtim;
@@ -116,8 +118,9 @@ int secret_get(const struct secret_ref *ref, struct buf *value, struct error *er
 		r = store_read(path, SECRET_LIMIT, value, err);
 	}
 	if (r == -ENOENT)
-		return error_set(err, ENOENT,
-				 "the secret '%s' is not set: write its value to secrets/%s", id,
-				 id);
+		return error_set(
+			err, ENOENT,
+			"the secret '%s' is not set: write its value to secrets/%s", id,
+			id);
 	return r;
 }

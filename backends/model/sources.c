@@ -25,27 +25,21 @@ static int add_list(struct buf *out, const char *what, const char *const *names)
 	return r ? r : buf_putc(out, '\n');
 }
 
-#define OPERATION(word, member)                                                          \
-	{                                                                                \
-		word, offsetof(struct backend, member)                                   \
+#define OPERATION(word, member)                        \
+	{                                              \
+		word, offsetof(struct backend, member) \
 	}
 
 static const struct {
 	const char *word;
 	size_t member;
 } operations[] = {
-	OPERATION("start", start),
-	OPERATION("stop", stop),
-	OPERATION("build", build),
-	OPERATION("delete", remove),
-	OPERATION("refresh", refresh),
-	OPERATION("sources", discover),
-	OPERATION("create", vol_create),
-	OPERATION("remove", vol_delete),
-	OPERATION("rename", vol_rename),
-	OPERATION("resize", vol_resize),
-	OPERATION("wipe", vol_wipe),
-	OPERATION("flatten", vol_flatten),
+	OPERATION("start", start),	     OPERATION("stop", stop),
+	OPERATION("build", build),	     OPERATION("delete", remove),
+	OPERATION("refresh", refresh),	     OPERATION("sources", discover),
+	OPERATION("create", vol_create),     OPERATION("remove", vol_delete),
+	OPERATION("rename", vol_rename),     OPERATION("resize", vol_resize),
+	OPERATION("wipe", vol_wipe),	     OPERATION("flatten", vol_flatten),
 	OPERATION("snapshots", snap_create),
 };
 
@@ -134,9 +128,11 @@ static int add_source(void *arg, const struct pool_source *source)
 
 static int refuse_host(const char *text, struct error *err)
 {
-	return error_set(err, EINVAL,
-			 "'%s' is no host: a name or address is, with :PORT where that is not the "
-			 "usual one, and [] around an IPv6 address before it", text);
+	return error_set(
+		err, EINVAL,
+		"'%s' is no host: a name or address is, with :PORT where that is not the "
+		"usual one, and [] around an IPv6 address before it",
+		text);
 }
 
 /* "HOST", "HOST:PORT", "[ADDRESS]:PORT", or an IPv6 address alone. */
@@ -173,8 +169,8 @@ static int parse_host(const char *text, struct pool_host *out, struct error *err
 }
 
 /* Whom to ask, and with which credentials. The host of the path counts. */
-static int make_question(const char *host, const struct buf *text, struct pool_source *from,
-			 struct error *err)
+static int make_question(const char *host, const struct buf *text,
+			 struct pool_source *from, struct error *err)
 {
 	struct pool_host asked = { 0 };
 	int r = 0;
@@ -233,8 +229,8 @@ int sources_show(const char *type, const char *host, const struct buf *question,
 	if (!b)
 		return -err->code;
 	if (!BACKEND_HAS(b, discover))
-		return error_set(err, EOPNOTSUPP, "sources of type '%s' cannot be discovered",
-				 type);
+		return error_set(err, EOPNOTSUPP,
+				 "sources of type '%s' cannot be discovered", type);
 	r = b->discover(&from, &nobody, add_source, &found, call, err);
 	if (r < 0)
 		return error_prefix(err, "cannot find sources of type '%s'%s%s", type,

@@ -13,7 +13,8 @@
 #include "backends/support/map.h"
 
 #define LOCK_FILE ".lock"
-#define NEW_FILE  ".new-" /* and a hash of the name: what a crash leaves is overwritten next time */
+/* and a hash of the name: what a crash leaves is overwritten next time */
+#define NEW_FILE ".new-"
 
 static struct {
 	int dir, lock;
@@ -28,7 +29,8 @@ static int make_directories(const char *path, struct error *err)
 	char part[PATH_MAX];
 
 	if (snprintf(part, sizeof(part), "%s/", path) >= (int)sizeof(part))
-		return error_code(err, ENAMETOOLONG, "cannot make the directory '%s'", path);
+		return error_code(err, ENAMETOOLONG, "cannot make the directory '%s'",
+				  path);
 	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(part, 0700) < 0 && errno != EEXIST)
@@ -46,25 +48,27 @@ static int refuse_locked(int fd, struct error *err)
 	pid[n > 0 ? n : 0] = '\0';
 	pid[strcspn(pid, "\n")] = '\0';
 	return error_set(err, EBUSY,
-			 "'%s' is in use by another storagefs (pid %s): unmount that one first, or "
+			 "'%s' is in use by another storagefs (pid %s): unmount that one "
+			 "first, or "
 			 "mount with -o ro",
 			 store.source, *pid ? pid : "not known");
 }
 
 static int take_lock(struct error *err)
 {
-	AUTO_FD int fd = openat(store.dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-				0600);
+	AUTO_FD int fd = openat(store.dir, LOCK_FILE,
+				O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	char pid[24];
 	int len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 
 	if (fd < 0)
-		return error_errno(err, "cannot lock '%s' (mount with -o ro to only look)",
+		return error_errno(err,
+				   "cannot lock '%s' (mount with -o ro to only look)",
 				   store.source);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ?
-			       refuse_locked(fd, err) :
-			       error_errno(err, "cannot lock '%s/%s'", store.source, LOCK_FILE);
+		return errno == EWOULDBLOCK ? refuse_locked(fd, err) :
+					      error_errno(err, "cannot lock '%s/%s'",
+							  store.source, LOCK_FILE);
 	/* the pid is for the other's message only: a full disk does not matter here */
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, len, 0) < 0)
 		errno = 0;
@@ -79,7 +83,8 @@ int store_open(const char *source, bool read_only, struct error *err)
 		return -err->code;
 	store.dir = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store.dir < 0)
-		return error_errno(err, "cannot open '%s', the directory of the definitions",
+		return error_errno(err,
+				   "cannot open '%s', the directory of the definitions",
 				   source);
 	atomic_store(&store.read_only, read_only);
 
@@ -130,8 +135,8 @@ static int check_writable(const char *path, struct error *err)
 {
 	if (!store_read_only())
 		return 0;
-	return error_set(err, EROFS, "cannot change '%s/%s': mounted read-only", store.source,
-			 path);
+	return error_set(err, EROFS, "cannot change '%s/%s': mounted read-only",
+			 store.source, path);
 }
 
 /* The directory of a path, and the name in it. */
@@ -181,8 +186,9 @@ static int write_all(int fd, const char *data, size_t len)
 /* Writes the new file beside the one that it will replace. */
 static int write_new(int dir, const char *name, const void *data, size_t len, mode_t mode)
 {
-	AUTO_FD int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-				mode);
+	AUTO_FD int fd =
+		openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		       mode);
 	int r;
 
 	if (fd < 0)
@@ -195,7 +201,8 @@ static int write_new(int dir, const char *name, const void *data, size_t len, mo
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int store_file(const char *path, const void *data, size_t len, mode_t mode, struct error *err)
+int store_file(const char *path, const void *data, size_t len, mode_t mode,
+	       struct error *err)
 {
 	const char *name;
 	char new[64];
@@ -229,13 +236,15 @@ int store_read(const char *path, size_t limit, struct buf *out, struct error *er
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, "cannot read '%s/%s'", store.source, path);
 	if (!S_ISREG(st.st_mode))
-		return error_set(err, EINVAL, "'%s/%s' is not a regular file", store.source, path);
+		return error_set(err, EINVAL, "'%s/%s' is not a regular file",
+				 store.source, path);
 	if ((uint64_t)st.st_size > limit)
-		return error_set(err, EFBIG, "'%s/%s' is larger than %zu bytes", store.source,
-				 path, limit);
+		return error_set(err, EFBIG, "'%s/%s' is larger than %zu bytes",
+				 store.source, path, limit);
 	if (buf_reserve(out, st.st_size + 1) < 0)
 		return error_code(err, ENOMEM, "cannot read '%s/%s'", store.source, path);
-	/* one more than the size: the file is exactly that long, or has grown meanwhile */
+	/* one more than the size: the file is exactly that long, or has grown meanwhile
+	 */
 	for (size_t room = st.st_size + 1; room; room -= n) {
 		n = read(fd, out->data + out->len, room);
 		if (n <= 0)
@@ -282,8 +291,8 @@ int store_rename(const char *from, const char *to, bool no_replace, struct error
 		return dir;
 	to_name = to_name ? to_name + 1 : to;
 	if (renameat2(dir, name, dir, to_name, no_replace ? RENAME_NOREPLACE : 0) < 0)
-		return error_errno(err, "cannot rename '%s/%s' to '%s'", store.source, from,
-				   to_name);
+		return error_errno(err, "cannot rename '%s/%s' to '%s'", store.source,
+				   from, to_name);
 	return sync_directory(dir, from, err);
 }
 
@@ -315,10 +324,11 @@ int store_stat(const char *path, struct stat *st)
 	return fstatat(store.dir, path, st, AT_SYMLINK_NOFOLLOW);
 }
 
+/* Not the new file of a writer, or of one that died. */
 static bool is_entry(const char *name)
 {
 	return strcmp(name, ".") && strcmp(name, "..") &&
-	       strncmp(name, NEW_FILE, sizeof(NEW_FILE) - 1); /* of a writer, or of one that died */
+	       strncmp(name, NEW_FILE, sizeof(NEW_FILE) - 1);
 }
 
 int store_list(const char *path, int (*each)(void *arg, const char *name), void *arg,
@@ -330,7 +340,9 @@ int store_list(const char *path, int (*each)(void *arg, const char *name), void 
 	int r = 0;
 
 	if (!d) {
-		r = errno == ENOENT ? 0 : error_errno(err, "cannot list '%s/%s'", store.source, path);
+		r = errno == ENOENT ?
+			    0 :
+			    error_errno(err, "cannot list '%s/%s'", store.source, path);
 		if (fd >= 0)
 			close(fd);
 		return r;
@@ -339,7 +351,8 @@ int store_list(const char *path, int (*each)(void *arg, const char *name), void 
 		if (is_entry(e->d_name))
 			r = each(arg, e->d_name);
 	if (r >= 0)
-		r = errno ? error_errno(err, "cannot list '%s/%s'", store.source, path) : 0;
+		r = errno ? error_errno(err, "cannot list '%s/%s'", store.source, path) :
+			    0;
 	closedir(d);
 	return r;
 }

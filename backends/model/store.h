@@ -1,9 +1,10 @@
 /*
- * SOURCE as a directory of small files: locked by one daemon, read whole, replaced atomically.
+ * SOURCE as a directory of small files: locked by one daemon, read whole, replaced
+ * atomically.
  *
- * Paths are relative to SOURCE. What changes something is on disk when it returns; a power cut or
- * kill -9 leaves the old file or the new one. Thread safe, but two writers of one path are ordered
- * by their callers.
+ * Paths are relative to SOURCE. What changes something is on disk when it returns; a
+ * power cut or kill -9 leaves the old file or the new one. Thread safe, but two writers
+ * of one path are ordered by their callers.
  */
 #pragma once
 
@@ -13,8 +14,8 @@
 #include "backends/support/buf.h"
 #include "backends/support/error.h"
 
-/* Opens SOURCE, making it when it is missing, and locks it; read-only does neither. -EBUSY: another
- * daemon has it (the sentence names its pid). */
+/* Opens SOURCE, making it when it is missing, and locks it; read-only does neither.
+ * -EBUSY: another daemon has it (the sentence names its pid). */
 int store_open(const char *source, bool read_only, struct error *err);
 void store_close(void);
 /* -EBUSY as store_open when it becomes writable. */
@@ -23,9 +24,10 @@ bool store_read_only(void);
 /* SOURCE as it was given. */
 const char *store_source(void);
 
-/* Replaces the file: new file, fsync, rename, fsync of the directory. A missing subdirectory is made
- * with mode 0700. -EROFS in a read-only store. */
-int store_file(const char *path, const void *data, size_t len, mode_t mode, struct error *err);
+/* Replaces the file: new file, fsync, rename, fsync of the directory. A missing
+ * subdirectory is made with mode 0700. -EROFS in a read-only store. */
+int store_file(const char *path, const void *data, size_t len, mode_t mode,
+	       struct error *err);
 /* Adds the file's content. -ENOENT, -EFBIG: more than limit. */
 int store_read(const char *path, size_t limit, struct buf *out, struct error *err);
 /* -ENOENT: it was not there. */
@@ -36,7 +38,7 @@ int store_rename(const char *from, const char *to, bool no_replace, struct error
 int store_link(const char *path, const char *target, struct error *err);
 /* -1 with errno. */
 int store_stat(const char *path, struct stat *st);
-/* Each name in a directory of SOURCE ("." for itself) but "." and ".."; a missing directory is empty.
- * A negative return of each ends it and becomes the result. */
+/* Each name in a directory of SOURCE ("." for itself) but "." and ".."; a missing
+ * directory is empty. A negative return of each ends it and becomes the result. */
 int store_list(const char *path, int (*each)(void *arg, const char *name), void *arg,
 	       struct error *err);

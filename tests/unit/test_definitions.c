@@ -1,4 +1,5 @@
-/* What SOURCE keeps: replaced whole or not at all, through kill -9, a full disk and read-only mounts. */
+/* What SOURCE keeps: replaced whole or not at all, through kill -9, a full disk and
+ * read-only mounts. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,7 +26,8 @@
 
 static char source[64];
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+static int remove_entry(const char *path, const struct stat *st, int flag,
+			struct FTW *ftw)
 {
 	return remove(path);
 }
@@ -223,7 +225,9 @@ static void test_secrets(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	store_stat("secrets", &st);
 	assert_int_equal(st.st_mode & 07777, 0700);
-	assert_int_equal(secret_store("aabbccdd-1111-2222-3333-444455556666", "b", 1, NULL), 0);
+	assert_int_equal(secret_store("aabbccdd-1111-2222-3333-444455556666", "b", 1,
+				      NULL),
+			 0);
 	value.len = 0;
 	assert_int_equal(secret_get(&uuid, &value, NULL), 0);
 	assert_string_equal(value.data, "b");
@@ -249,7 +253,9 @@ static void test_attributes(void **state)
 {
 	struct attributes *a = attributes_load("p");
 	struct volume_attributes one = { .mode = 0640, .uid = 5, .gid = 6 };
-	struct volume_attributes two = { .mode = -1, .uid = -1, .gid = -1, .unsized = true };
+	struct volume_attributes two = {
+		.mode = -1, .uid = -1, .gid = -1, .unsized = true
+	};
 	struct volume_attributes forget = VOLUME_ATTRIBUTES_INIT;
 
 	assert_int_equal(attributes_protected(a), CHOICE_UNSET);
@@ -276,11 +282,13 @@ static void test_attributes(void **state)
 
 static void test_damaged_attributes(void **state)
 {
-	static const char text[] = "protected\nvolume\nvolume  \nvolume x mode= uid=y\nnonsense\n"
-				   "volume \\x00\nvolume y mode=0600 uid=7 gid=8 what=ever\nprot";
+	static const char text[] =
+		"protected\nvolume\nvolume  \nvolume x mode= uid=y\nnonsense\n"
+		"volume \\x00\nvolume y mode=0600 uid=7 gid=8 what=ever\nprot";
 	struct attributes *a = attributes_load("p");
 
-	assert_int_equal(store_file("attributes/p", text, sizeof(text) - 1, 0600, NULL), 0);
+	assert_int_equal(store_file("attributes/p", text, sizeof(text) - 1, 0600, NULL),
+			 0);
 	expect_volume(a, "y", 0600, 7, false);
 	attributes_free(a);
 }
@@ -289,8 +297,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-		TEST(test_layout),	TEST(test_kill_9),  TEST(test_full_disk),
-		TEST(test_read_only),	TEST(test_odd_entries), TEST(test_secrets),
+		TEST(test_layout),	TEST(test_kill_9),
+		TEST(test_full_disk),	TEST(test_read_only),
+		TEST(test_odd_entries), TEST(test_secrets),
 		TEST(test_attributes),	TEST(test_damaged_attributes),
 	};
 

@@ -72,7 +72,8 @@ static void test_longest_names(void **state)
 
 	memset(name, '\n', 255);
 	name[255] = '\0';
-	events_emit(&(struct event){ EVENT_VOLUME_RENAMED, (struct pool *)name, name, name });
+	events_emit(
+		&(struct event){ EVENT_VOLUME_RENAMED, (struct pool *)name, name, name });
 	events_read(at, 10000, &line);
 	assert_int_equal(line.len, 24 + 3 * (1 + 4 * 255) + strlen(" volume-renamed\n"));
 }
@@ -124,8 +125,8 @@ static void test_trimming(void **state)
 
 	for (int i = 0; i < 25000; i++) {
 		snprintf(name, sizeof(name), "v%d", i);
-		events_emit(&(struct event){ .what = EVENT_VOLUME_ADDED, .pool = pool,
-					     .name = name });
+		events_emit(&(struct event){
+			.what = EVENT_VOLUME_ADDED, .pool = pool, .name = name });
 		assert_true(events_end() > end);
 		end = events_end();
 	}
@@ -186,8 +187,8 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),	  cmocka_unit_test(test_longest_names),
-		cmocka_unit_test(test_storms),	  cmocka_unit_test(test_trimming),
+		cmocka_unit_test(test_lines),	    cmocka_unit_test(test_longest_names),
+		cmocka_unit_test(test_storms),	    cmocka_unit_test(test_trimming),
 		cmocka_unit_test(test_subscribers), cmocka_unit_test(test_echoes),
 	};
 
