@@ -170,17 +170,18 @@ def sparse_file(path):
 
 
 class Names(Row):
-    """Creation of 1,000 volumes with a size, or their deletion.
+    """Creation of volumes with a size, or their deletion: by the commands, or by the system calls
+    that these make, in one process.
 
     Nothing is deleted before all rounds of the creation are done; see Bench.names.
     """
     wall = "time"
     systems = ("native", "storagefs", "libvirt")
-    count = 1000
 
-    def __init__(self, name, measured, reach=()):
+    def __init__(self, name, measured, count=1000, reach=()):
         super().__init__(name, reach)
         self.measured = measured
+        self.count = count
         self.rest = []
 
     def prepare(self, bench, name):
@@ -190,8 +191,8 @@ class Names(Row):
             bench.system(name).add_pool("names", target)
 
     def sample(self, bench, name):
-        prefix = f"r{len(self.rest)}"
-        created = self.act(bench, name, "create", prefix)
+        prefix = f"{self.measured}{len(self.rest)}"
+        created = self.act(bench, name, "touch" if self.measured == "touch" else "create", prefix)
         if self.measured == "delete":
             return self.act(bench, name, "delete", prefix)
         self.rest.append((name, prefix))
@@ -210,7 +211,7 @@ class Names(Row):
         if name == "storagefs":
             directory = os.path.join(system.mount, "pools", "names", "volumes")
         args += ["-x", prefix, verb, directory]
-        return bench.workload(*args, *([str(MIB)] if verb == "create" else []), pids=system.pids)
+        return bench.workload(*args, *([] if verb == "delete" else [str(MIB)]), pids=system.pids)
 
     def script(self, verb, prefix):
         names = [f"{prefix}-{i:06}" for i in range(self.count)]
@@ -247,7 +248,7 @@ class List(Row):
 
     def prepare(self, bench, name):
         if name == "libvirt" and (self.again or self.count > 10000):
-            raise NoCounterpart("over 16,384 volumes it lists none" if not self.again else "")
+            raise NoCounterpart("" if self.again else "over 16,384 volumes it lists none")
         system, target = bench.system(name), many_files(bench, self.count)
         if name != "native":
             system.add_pool(self.pool, target)
@@ -471,6 +472,8 @@ class Memory(Row):
 SMALL = ("-b", "4096")
 DEEP = (*SMALL, "-j", "32")
 
+CREATE = [("storagefs", "cpu", 1.5), ("storagefs", "time", 1.5)]
+
 ROWS = [
     Data("seq read 1M", ("seqread",), cpu=1.1, speed=0.97, us=330),
     Data("seq write 1M", ("seqwrite",), cpu=1.1, speed=0.97, us=330),
@@ -491,7 +494,8 @@ ROWS = [
     Copy("within"),
     SparseCopy("in"),
     SparseCopy("out"),
-    Names("create + resize", "create", [("storagefs", "cpu", 1.5), ("storagefs", "time", 1.5)]),
+    Names("touch + truncate", "touch", 100, CREATE),
+    Names("create + resize", "create", 1000, CREATE),
     Names("delete", "delete"),
     List(1000, False),
     List(1000, True),

@@ -38,6 +38,7 @@ static const struct command {
 	{ "copy", run_copy, 5, "FROM OFFSET TO OFFSET BYTES" },
 	{ "sparsecopy", run_sparsecopy, 2, "FROM TO" },
 	{ "create", run_create, 2, "DIRECTORY BYTES" },
+	{ "touch", run_touch, 2, "DIRECTORY BYTES" },
 	{ "delete", run_delete, 1, "DIRECTORY" },
 	{ "list", run_list, 1, "DIRECTORY" },
 	{ "read", run_read, 1, "FILE" },

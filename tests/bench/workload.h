@@ -45,6 +45,7 @@ void run_sparsecopy(char **args);
 
 /* workload_names.c: DIRECTORY… */
 void run_create(char **args);
+void run_touch(char **args);
 void run_delete(char **args);
 void run_list(char **args);
 void run_read(char **args);

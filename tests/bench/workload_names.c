@@ -17,6 +17,34 @@
 
 #define MOUNT_TIMEOUT_NS (20ull * 1000000000)
 
+static pid_t start(char **args)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("cannot start '%s'", args[0]);
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, STDOUT_FILENO);
+		execvp(args[0], args);
+		die("cannot run '%s'", args[0]);
+	}
+	return pid;
+}
+
+static void finish(pid_t pid, const char *name)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) < 0)
+		die("cannot wait for '%s'", name);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return;
+	fprintf(stderr, "workload: '%s' failed (wait status %d)\n", name, status);
+	exit(1);
+}
+
 static void enter(const char *directory)
 {
 	if (chdir(directory) < 0)
@@ -47,6 +75,20 @@ void run_create(char **args)
 		fd = open(name, O_WRONLY | O_CREAT | O_NONBLOCK, 0666);
 		if (fd < 0 || ftruncate(fd, size) < 0 || close(fd) < 0)
 			die("cannot resize '%s'", name);
+	}
+	meter_stop(opt.count);
+}
+
+/* The same with the commands, as people do it. */
+void run_touch(char **args)
+{
+	enter(args[0]);
+	meter_start();
+	for (uint64_t i = 0; i < opt.count; i++) {
+		char *name = (char *)nth_name(i);
+
+		finish(start((char *[]){ "touch", name, NULL }), "touch");
+		finish(start((char *[]){ "truncate", "-s", args[1], name, NULL }), "truncate");
 	}
 	meter_stop(opt.count);
 }
@@ -113,34 +155,6 @@ void run_read(char **args)
 			path = args;
 	}
 	meter_stop(opt.count);
-}
-
-static pid_t start(char **args)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		die("cannot start '%s'", args[0]);
-	if (pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-
-		dup2(null, STDOUT_FILENO);
-		execvp(args[0], args);
-		die("cannot run '%s'", args[0]);
-	}
-	return pid;
-}
-
-static void finish(pid_t pid, const char *name)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) < 0)
-		die("cannot wait for '%s'", name);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return;
-	fprintf(stderr, "workload: '%s' failed (wait status %d)\n", name, status);
-	exit(1);
 }
 
 void run_exec(char **args)
