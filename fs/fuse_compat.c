@@ -36,8 +36,15 @@ static void ask(struct fuse_conn_info *conn, unsigned what, uint64_t flag)
 		atomic_fetch_or(&agreed, what);
 }
 
-void compat_init(struct fuse_conn_info *conn)
+/* conn->want and the newer flags must not be mixed: all go this way. */
+void compat_init(struct fuse_conn_info *conn, unsigned flags)
 {
+	for (int i = 0; i < 32; i++) {
+		if (flags & 1u << i)
+			fuse_set_feature_flag(conn, UINT64_C(1) << i);
+		else
+			fuse_unset_feature_flag(conn, UINT64_C(1) << i);
+	}
 	ask(conn, COMPAT_PASSTHROUGH, FUSE_CAP_PASSTHROUGH);
 	ask(conn, COMPAT_DIRECT_MMAP, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
 	ask(conn, COMPAT_HANDLE_KILLPRIV_2, FUSE_CAP_HANDLE_KILLPRIV_V2);
@@ -141,8 +148,9 @@ int compat_attach(struct fuse_session *se, unsigned wanted)
 	return fuse_session_custom_io(se, &io, device);
 }
 
-void compat_init(struct fuse_conn_info *conn)
+void compat_init(struct fuse_conn_info *conn, unsigned flags)
 {
+	conn->want = conn->capable & flags;
 }
 
 #endif

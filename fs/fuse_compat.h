@@ -17,8 +17,9 @@
 
 /* After fuse_session_mount, before the first request. 0 or -errno. */
 int compat_attach(struct fuse_session *se, unsigned wanted);
-/* In the init op. */
-void compat_init(struct fuse_conn_info *conn);
+/* In the init op: exactly these FUSE_CAP_ flags, as far as they are offered, and what attach was
+ * asked for. */
+void compat_init(struct fuse_conn_info *conn, unsigned flags);
 /* Whether the kernel agreed to passthrough; false before init. */
 bool compat_passthrough(void);
 

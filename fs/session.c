@@ -52,14 +52,13 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 				FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS |
 				FUSE_CAP_IOCTL_DIR | FUSE_CAP_AUTO_INVAL_DATA;
 
-	conn->want = conn->capable & wanted;
-	if (!(conn->want & FUSE_CAP_ATOMIC_O_TRUNC)) {
+	if (!(conn->capable & FUSE_CAP_ATOMIC_O_TRUNC)) {
 		log_error("this kernel opens and truncates in two steps, which would lose data");
 		kill(getpid(), SIGTERM);
 	}
 	conn->max_background = conn->congestion_threshold = 4096;
 	conn->max_write = conn->max_readahead = IO_MAX;
-	compat_init(conn);
+	compat_init(conn, wanted);
 }
 
 static struct fuse_lowlevel_ops ops = {
