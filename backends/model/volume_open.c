@@ -46,13 +46,14 @@ static void handle_free(struct volume_handle *h)
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->idle);
 	pool_unref(h->pool);
+	free(h->name);
 	free(h->snap);
 	free(h);
 }
 DEFINE_CLEANUP(cleanup_handle, struct volume_handle *, handle_free)
 
-static struct volume_handle *handle_new(struct pool *p, const struct use *u, const char *snap,
-					int flags)
+static struct volume_handle *handle_new(struct pool *p, const struct use *u, const char *name,
+					const char *snap, int flags)
 {
 	struct volume_handle *h = calloc(1, sizeof(*h));
 
@@ -66,12 +67,12 @@ static struct volume_handle *handle_new(struct pool *p, const struct use *u, con
 	pthread_mutex_init(&h->lock, NULL);
 	cond_init_monotonic(&h->idle);
 	list_init(&h->flights);
-	if (snap) {
+	h->name = strdup(name);
+	if (snap)
 		h->snap = strdup(snap);
-		if (!h->snap) {
-			handle_free(h);
-			return NULL;
-		}
+	if (!h->name || (snap && !h->snap)) {
+		handle_free(h);
+		return NULL;
 	}
 	return h;
 }
@@ -153,7 +154,7 @@ int volume_open(struct pool *p, const char *name, const char *snap, int flags, b
 
 	if (r < 0)
 		return r;
-	h = handle_new(p, &u, snap, flags);
+	h = handle_new(p, &u, name, snap, flags);
 	if (!h)
 		return error_code(err, ENOMEM, "cannot open volume '%s'", name);
 	r = check_open(h, name, created, call, err);
