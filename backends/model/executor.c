@@ -3,7 +3,8 @@
  *
  * Each executor has its own lock, which guards all its fields and is never held while a
  * task runs. `unfinished` counts what a drain waits for: tasks queued or running, and
- * closed executors that still have threads.
+ * closed executors that still have threads. A thread that ends is joined by the next
+ * that is made, or by a drain: what libraries keep for a thread is released by then.
  */
 #include "backends/model/executor.h"
 
@@ -27,9 +28,40 @@ struct executor {
 	bool closed;
 };
 
+struct worker {
+	struct list link; /* among the ended ones */
+	pthread_t thread;
+	struct executor *executor;
+};
+
 static atomic_uint unfinished;
+static pthread_mutex_t ended_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list ended = LIST_INIT(ended);
 static pthread_mutex_t drain_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t drained = PTHREAD_COND_INITIALIZER;
+
+static struct list *next_ended(void)
+{
+	SCOPED_LOCK(&ended_lock);
+	return list_shift(&ended);
+}
+
+/* Joins the threads that have ended: each has nothing left to do. */
+static void reap(void)
+{
+	for (struct list *l; (l = next_ended());) {
+		struct worker *w = container_of(l, struct worker, link);
+
+		pthread_join(w->thread, NULL);
+		free(w);
+	}
+}
+
+static void end_worker(struct worker *w)
+{
+	SCOPED_LOCK(&ended_lock);
+	list_append(&ended, &w->link);
+}
 
 static void finish_one(void)
 {
@@ -92,7 +124,8 @@ static struct task *next_task(struct executor *e)
 
 static void *executor_thread(void *arg)
 {
-	struct executor *e = arg;
+	struct worker *w = arg;
+	struct executor *e = w->executor;
 	struct task *t;
 	bool last;
 
@@ -110,6 +143,7 @@ static void *executor_thread(void *arg)
 	e->threads--;
 	last = e->closed && !e->threads;
 	pthread_mutex_unlock(&e->lock);
+	end_worker(w);
 	if (last) {
 		executor_free(e);
 		finish_one();
@@ -120,20 +154,25 @@ static void *executor_thread(void *arg)
 /* With the lock held. */
 static int add_thread(struct executor *e)
 {
+	struct worker *w = calloc(1, sizeof(*w));
 	pthread_attr_t attr;
-	pthread_t thread;
 	sigset_t all, old;
 	int code;
 
+	if (!w)
+		return -ENOMEM;
+	reap();
+	w->executor = e;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	code = pthread_create(&thread, &attr, executor_thread, e);
+	code = pthread_create(&w->thread, &attr, executor_thread, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
-	if (!code)
+	if (code)
+		free(w);
+	else
 		e->threads++;
 	return -code;
 }
@@ -178,7 +217,7 @@ void executor_close(struct executor *e)
 		executor_free(e);
 }
 
-bool executors_drain(unsigned timeout_ms)
+static bool wait_drained(unsigned timeout_ms)
 {
 	struct timespec at;
 
@@ -191,4 +230,12 @@ bool executors_drain(unsigned timeout_ms)
 		if (pthread_cond_timedwait(&drained, &drain_lock, &at))
 			return !atomic_load(&unfinished);
 	return true;
+}
+
+bool executors_drain(unsigned timeout_ms)
+{
+	bool all = wait_drained(timeout_ms);
+
+	reap();
+	return all;
 }

@@ -212,12 +212,12 @@ bool model_close(unsigned timeout_ms, char *stuck, size_t size)
 	pools_each(detach_one, NULL);
 	pools_free();
 	pending_clear();
-	executors_drain(timeout_ms); /* threads that were idle end */
+	/* threads that were idle end, and release what libxml2 keeps for each of them */
+	executors_drain(timeout_ms);
 	store_close();
 	events_exit();
 	last_error.error = (struct error){ 0 };
 	options_free(atomic_exchange(&options, NULL));
-	xml_exit();
 	return true;
 }
 
