@@ -170,6 +170,25 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	remove_it(req, parent, name, S_IFDIR);
 }
 
+static void move_inode(const struct node *from, struct node *to)
+{
+	if (to->row && from->ident)
+		inode_move(from, to);
+	else if (from->row)
+		inode_detach(from);
+}
+
+/* The kernel exchanges what it knows by the two names, without a lookup. */
+static void exchange_inodes(struct request *r, const struct node *from, const struct node *to)
+{
+	CLEANUP(node_clear) struct node now_from = { 0 }, now_to = { 0 };
+
+	find_child(r->node, r->name, r, &now_from);
+	find_child(r->to_node, r->to_name, r, &now_to);
+	move_inode(from, &now_to);
+	move_inode(to, &now_from);
+}
+
 /*
  * The inodes of both names are found before, by their identity: afterwards the names say something
  * else. Between two directories nothing may wait, not even for that.
@@ -193,7 +212,11 @@ static int run_rename(struct request *r, struct error *err)
 		own_end(r->to_inode->id, r->to_name);
 		return ret;
 	}
-	if (to.row && !(r->flags & RENAME_EXCHANGE))
+	if (r->flags & RENAME_EXCHANGE) {
+		exchange_inodes(r, &from, &to);
+		return 0;
+	}
+	if (to.row)
 		inode_detach(&to);
 	if (from.row && moved.row)
 		inode_move(&from, &moved);

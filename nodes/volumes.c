@@ -151,7 +151,7 @@ static int volumes_rename(const struct node *dir, const char *name, const struct
 	r = volume_rename(dir->pool, name, to_name, how, call, err);
 	if (r == 0)
 		scratch_drop(dir->pool, name);
-	/* an exchange moves two: the kernel looks both up again */
+	/* an exchange moves two: who asked looks both up */
 	if (r == 0 && !(flags & RENAME_EXCHANGE))
 		volumes_lookup(dir, to_name, moved, &st, call, NULL);
 	return r;

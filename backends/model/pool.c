@@ -70,6 +70,7 @@ struct pool *pool_new(const char *name)
 	if (!p)
 		return NULL;
 	atomic_store(&p->refs, 1);
+	p->stat.permissions = (struct permissions)PERMISSIONS_UNSET;
 	p->serial = atomic_fetch_add(&last_serial, 1) + 1;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);

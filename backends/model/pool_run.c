@@ -36,6 +36,9 @@ static int make_live(struct pool *p, struct definition *d, struct call *call,
 		return -err->code;
 	if (!BACKEND_HAS(b, start))
 		return definition_unsupported(d, "be started", err);
+	r = definition_check_paths(d, err);
+	if (r < 0)
+		return r;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return error_code(err, ENOMEM, "no memory");
@@ -159,7 +162,7 @@ bool pool_is_active(struct pool *p, struct call *call)
 	d = definition_ref(p->now);
 	pthread_mutex_unlock(&p->lock);
 	b = d ? definition_backend(d, &err) : NULL;
-	if (!b)
+	if (!b || definition_check_paths(d, &err) < 0)
 		return false;
 	/* where nothing is to be seen outside the daemon, its mark is all there is */
 	if (!BACKEND_HAS(b, check))
@@ -245,7 +248,7 @@ static void stopped(struct pool *p)
 	l = take(p->live);
 	settle(p);
 	p->retry_s = 0;
-	p->stat = (struct pool_stat){ 0 };
+	p->stat = (struct pool_stat){ .permissions = PERMISSIONS_UNSET };
 	p->stat_ns = 0;
 	pool_conclude(p, POOL_INACTIVE);
 	pthread_mutex_unlock(&p->lock);
