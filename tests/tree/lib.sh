@@ -69,7 +69,7 @@ need_backend()
 
 daemon_gone()
 {
-	[ ! -e "/proc/$daemon/status" ] || grep -q '^State:.Z' "/proc/$daemon/status"
+	! grep -q '^State:.[^Z]' "/proc/$daemon/status" 2>/dev/null
 }
 
 # mount_storage [OPTIONS]: OPTIONS instead of $mount_options
