@@ -140,10 +140,10 @@ static void *executor_thread(void *arg)
 			pthread_cond_signal(&e->work);
 		finish_one();
 	}
+	end_worker(w); /* before it is no longer counted, so that a drain joins it */
 	e->threads--;
 	last = e->closed && !e->threads;
 	pthread_mutex_unlock(&e->lock);
-	end_worker(w);
 	if (last) {
 		executor_free(e);
 		finish_one();
