@@ -86,8 +86,9 @@ static int refuse_own(const char *path, const char *what, struct error *err)
 		what, path, mountpoint);
 }
 
-static int check_paths(const struct pool_spec *s, struct error *err)
+int definition_check_paths(const struct definition *d, struct error *err)
 {
+	const struct pool_spec *s = &d->spec;
 	int r = refuse_own(s->target, "target", err);
 
 	for (size_t i = 0; !r && i < s->source.n_devices; i++)
@@ -107,7 +108,7 @@ int pool_define(struct pool *p, const char *text, size_t len, struct call *call,
 	err = err ? err : &unread;
 	pool_name(p, name);
 	d = definition_parse(text, len, name, err);
-	r = d ? check_paths(&d->spec, err) : -err->code;
+	r = d ? definition_check_paths(d, err) : -err->code;
 	if (!r)
 		r = pools_define(p, d, &first, err);
 	if (r < 0) {

@@ -134,6 +134,9 @@ int pool_refuse_undefined(struct pool *p, struct error *err);
 
 /* The backend of its type; NULL: it is not installed. */
 const struct backend *definition_backend(const struct definition *d, struct error *err);
+/* -EINVAL: a path of it leads into our own mount, by links that may have come since. In
+ * pool_define.c. */
+int definition_check_paths(const struct definition *d, struct error *err);
 /* -EOPNOTSUPP: "a pool of type 'mpath' cannot be built". */
 int definition_unsupported(const struct definition *d, const char *what,
 			   struct error *err);

@@ -278,6 +278,8 @@ static int run_build(struct pool *p, const struct verb *v, struct call *call,
 	else if (!BACKEND_HAS(b, build))
 		r = definition_unsupported(d, "be built", err);
 	else
+		r = definition_check_paths(d, err);
+	if (!r)
 		r = b->build(&d->spec, &p->host, v->mode, call, err);
 	end_build(p, was, !r);
 	if (r < 0)
@@ -304,6 +306,8 @@ static int run_delete(struct pool *p, const struct verb *v, struct call *call,
 	else if (!BACKEND_HAS(b, remove))
 		r = definition_unsupported(d, "be deleted", err);
 	else
+		r = definition_check_paths(d, err);
+	if (!r)
 		r = b->remove(&d->spec, &p->host, call, err);
 	end_build(p, was, false);
 	if (r < 0)
@@ -337,7 +341,8 @@ static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
 
 	if (r < 0)
 		return r;
-	if (BACKEND_HAS(u.backend, refresh))
+	r = definition_check_paths(u.live->definition, err);
+	if (!r && BACKEND_HAS(u.backend, refresh))
 		r = u.backend->refresh(u.pool, call, err);
 	if (r < 0) {
 		pool_name(p, name);
