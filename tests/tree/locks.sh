@@ -23,6 +23,14 @@ def lock(fd, kind, start, length, how=fcntl.F_SETLK):
         return False
     return True
 
+def soon(ask, *what):
+    """FUSE is told of the last close of a description behind close(2)'s back."""
+    for _ in range(250):
+        if ask(*what):
+            return True
+        time.sleep(0.02)
+    return False
+
 def other(kind, start, length, how):
     """The same asked by another process."""
     pid = os.fork()
@@ -31,38 +39,38 @@ def other(kind, start, length, how):
         os._exit(0 if lock(fd, kind, start, length, how) else 1)
     return os.waitpid(pid, 0)[1] == 0
 
+def held_is(fd, what):
+    fl = fcntl.fcntl(fd, OFD_GETLK, struct.pack("hhqqi4x", W, 0, 0, 0, 0))
+    return struct.unpack("hhqqi4x", fl)[:4] == what
+
 W, R, U = fcntl.F_WRLCK, fcntl.F_RDLCK, fcntl.F_UNLCK
 fd = os.open(a, os.O_RDWR)
 for how in fcntl.F_SETLK, OFD_SETLK:
-    assert lock(fd, W, 100, 10, how)
+    assert soon(lock, fd, W, 100, 10, how)
     for their in fcntl.F_SETLK, OFD_SETLK:
         assert not other(W, 105, 1, their), (how, their)
         assert not other(R, 0, 0, their), (how, their)
-        assert other(W, 110, 10, their), (how, their)
-    assert lock(fd, R, 100, 10, how)
-    assert other(R, 100, 10, OFD_SETLK)
+        assert soon(other, W, 110, 10, their), (how, their)
+    assert soon(lock, fd, R, 100, 10, how)
+    assert soon(other, R, 100, 10, OFD_SETLK)
     assert not other(W, 100, 10, OFD_SETLK)
-    fl = fcntl.fcntl(os.open(b, os.O_RDWR), OFD_GETLK, struct.pack("hhqqi4x", W, 0, 0, 0, 0))
-    assert struct.unpack("hhqqi4x", fl)[:4] == (R, 0, 100, 10), struct.unpack("hhqqi4x", fl)
+    asking = os.open(b, os.O_RDWR)
+    assert soon(held_is, asking, (R, 0, 100, 10))
+    os.close(asking)
     assert lock(fd, U, 0, 0, how)
-    assert other(W, 0, 0, OFD_SETLK)
+    assert soon(other, W, 0, 0, OFD_SETLK)
 
 # a process' record locks end with its first close, an open file description's with its last
 again = os.open(a, os.O_RDWR)
-assert lock(fd, W, 0, 0)
+assert soon(lock, fd, W, 0, 0)
 os.close(again)
-assert other(W, 0, 0, fcntl.F_SETLK)
+assert soon(other, W, 0, 0, fcntl.F_SETLK)
 twin = os.dup(fd)
-assert lock(fd, W, 0, 0, OFD_SETLK)
+assert soon(lock, fd, W, 0, 0, OFD_SETLK)
 os.close(fd)
 assert not other(W, 0, 0, OFD_SETLK)
 os.close(twin)
-for _ in range(100):
-    if other(W, 0, 0, OFD_SETLK):
-        break
-    time.sleep(0.02)
-else:
-    sys.exit("an OFD lock outlived its description")
+assert soon(other, W, 0, 0, OFD_SETLK), "an OFD lock outlived its description"
 
 # flock
 one, two = os.open(a, os.O_RDWR), os.open(b, os.O_RDONLY)
