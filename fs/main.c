@@ -104,7 +104,7 @@ static int open_layers(const struct options *o, struct error *err)
 {
 	const struct model_options model = {
 		.source = o->source, .read_only = o->read_only,
-		.no_autostart = o->no_autostart || o->read_only, .protect = o->protect,
+		.no_autostart = o->no_autostart, .protect = o->protect,
 		.timeout_s = o->timeout_s, .mountpoint = o->mountpoint,
 	};
 	const struct nodes_options nodes = { .uid = o->uid, .gid = o->gid, .mode = o->mode };
