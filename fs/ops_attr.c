@@ -91,19 +91,18 @@ static int set_size(struct request *r, struct error *err)
 static int run_setattr(struct request *r, struct error *err)
 {
 	struct vol_attr *a = &r->attr.attr;
+	bool by_file = r->file; /* truncate(2) and ftruncate(2) have different rules */
 	int ret = 0;
 
-	if (r->file && r->file->handle && (a->mask & NODE_SIZE))
+	if (!r->file)
+		r->file = inode_volume_file(r->inode);
+	if (by_file && r->file->handle && (a->mask & NODE_SIZE))
 		ret = set_size(r, err);
 	if (ret == 0 && a->mask && !inode_is_gone(r->inode))
 		ret = node_setattr(r->node, &r->attr, &r->call, err);
 	else if (ret == 0 && a->mask)
 		ret = set_by_descriptor(r->file ? r->file->fd : -1, a, err);
-	if (ret < 0)
-		return ret;
-	if (!r->file)
-		r->file = inode_volume_file(r->inode);
-	return stat_inode(r, err);
+	return ret < 0 ? ret : stat_inode(r, err);
 }
 
 static const struct op setattr = {

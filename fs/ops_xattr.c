@@ -13,14 +13,22 @@
 /* Runs on the descriptor of an open file, or of one opened for it. Returns a count or -1, errno. */
 typedef ssize_t on_fd(struct request *r, int fd);
 
+static int refuse(const struct request *r, struct error *err)
+{
+	char path[300];
+
+	node_path(r->node, path, sizeof(path));
+	return error_set(err, EOPNOTSUPP, "'%s': only volumes that are files have extended "
+			 "attributes", path);
+}
+
 static int with_handle(struct request *r, struct handle *h, on_fd *fn, struct error *err)
 {
 	struct volume_handle *v = handle_volume(h);
 	int fd = v ? volume_fd(v) : -1;
 
 	if (fd < 0)
-		return error_set(err, EOPNOTSUPP, "only volumes that are files have extended "
-				 "attributes");
+		return refuse(r, err);
 	r->out.count = fn(r, fd);
 	return r->out.count < 0 ? error_errno(err, "extended attribute '%s'",
 					      r->name ? r->name : "*") : 0;
@@ -32,8 +40,7 @@ static int run_on_volume(struct request *r, on_fd *fn, struct error *err)
 	int ret;
 
 	if (!S_ISREG(r->out.st.st_mode))
-		return error_set(err, EOPNOTSUPP, "only volumes that are files have extended "
-				 "attributes");
+		return refuse(r, err);
 	if (r->file)
 		return with_handle(r, r->file->handle, fn, err);
 	ret = node_open(r->node, O_RDONLY, false, r->pid, &h, &r->call, err);
