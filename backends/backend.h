@@ -1,11 +1,13 @@
 /*
- * The plugin API: one pool type is one const struct backend, its module's only exported symbol.
+ * The plugin API: one pool type is one const struct backend, its module's only exported
+ * symbol.
  *
- * The caller (model) checks state, arguments, protection and capabilities before it calls, so no
- * backend repeats them; a NULL member means "a pool of this type cannot do this" and becomes
- * EOPNOTSUPP. Functions return 0 (or a count) or -errno with the sentence in err. All of them may
- * wait, unless said otherwise; they honour call->deadline_ns and call->cancelled as well as their
- * library allows. With .parallel they run on several threads at once, else one at a time per pool.
+ * The caller (model) checks state, arguments, protection and capabilities before it
+ * calls, so no backend repeats them; a NULL member means "a pool of this type cannot do
+ * this" and becomes EOPNOTSUPP. Functions return 0 (or a count) or -errno with the
+ * sentence in err. All of them may wait, unless said otherwise; they honour
+ * call->deadline_ns and call->cancelled as well as their library allows. With .parallel
+ * they run on several threads at once, else one at a time per pool.
  */
 #pragma once
 
@@ -38,18 +40,21 @@ enum change { CHANGE_ADDED, CHANGE_REMOVED, CHANGE_DATA, CHANGE_ALL };
 /* What a backend may ask of its host. Valid until stop or detach has returned. */
 struct host {
 	void *ctx;
-	/* The secret's bytes are added to value, which the caller buf_wipe()s. -ENOENT: not set. */
-	int (*secret)(void *ctx, const struct secret_ref *, struct buf *value, struct error *);
+	/* The secret's bytes are added to value, which the caller buf_wipe()s. -ENOENT:
+	 * not set. */
+	int (*secret)(void *ctx, const struct secret_ref *, struct buf *value,
+		      struct error *);
 	/* Something changed behind our back. Any thread, never blocks, coalesced.
 	 * volume is NULL for CHANGE_ALL (names may have been missed). */
 	void (*changed)(void *ctx, enum change, const char *volume);
-	/* The source is gone (the pool becomes away); NULL: it is back. Any thread, never blocks. */
+	/* The source is gone (the pool becomes away); NULL: it is back. Any thread, never
+	 * blocks. */
 	void (*lost)(void *ctx, const struct error *);
 };
 
 struct pool_stat {
 	uint64_t capacity, allocation, available; /* bytes, as libvirt counts them */
-	struct permissions permissions;           /* live ones of the target; else all unset */
+	struct permissions permissions; /* live ones of the target; else all unset */
 	ino_t files, files_free;                  /* for statfs; 0: not known */
 };
 
@@ -57,7 +62,7 @@ struct pool_stat {
 struct vol_stat {
 	uint64_t size;      /* what a reader gets */
 	uint64_t allocated; /* bytes */
-	uint64_t ident;     /* differs when another object has taken the name; 0: not known */
+	uint64_t ident; /* differs when another object has taken the name; 0: not known */
 	bool has_owner;     /* mode (permission bits), uid and gid are the source's own */
 	mode_t mode;
 	uid_t uid;
@@ -82,8 +87,8 @@ struct vol_attr {
 };
 
 /*
- * An open volume. With fd >= 0 the host reads and writes the descriptor itself (inline or by kernel
- * passthrough when regular); else all I/O goes through vol_submit.
+ * An open volume. With fd >= 0 the host reads and writes the descriptor itself (inline or
+ * by kernel passthrough when regular); else all I/O goes through vol_submit.
  */
 struct vol_file {
 	void *vol;
@@ -92,8 +97,9 @@ struct vol_file {
 };
 
 /*
- * IO_PUNCH and IO_ZERO: [off, off + len) reads as zeros afterwards; PUNCH gives the space back where
- * it can, ZERO keeps it. -EOPNOTSUPP where that cannot be had faster than by writing zeros.
+ * IO_PUNCH and IO_ZERO: [off, off + len) reads as zeros afterwards; PUNCH gives the space
+ * back where it can, ZERO keeps it. -EOPNOTSUPP where that cannot be had faster than by
+ * writing zeros.
  */
 enum io_op { IO_READ, IO_WRITE, IO_FLUSH, IO_PUNCH, IO_ZERO };
 
@@ -103,12 +109,14 @@ struct io {
 	uint64_t off, len; /* len: of PUNCH and ZERO; READ and WRITE have iov */
 	struct iovec *iov;
 	int iovcnt;
-	/* Exactly once, from any thread, maybe before submit returns. result: bytes or -errno. */
+	/* Exactly once, from any thread, maybe before submit returns. result: bytes or
+	 * -errno. */
 	void (*done)(struct io *, ssize_t result, const struct error *);
 	void *owner;
 };
 
-/* How the volumes of a type come to be: files; provisioned by us; given by a server or the kernel. */
+/* How the volumes of a type come to be: files; provisioned by us; given by a server or
+ * the kernel. */
 enum volume_class { VOLUMES_ARE_FILES, VOLUMES_PROVISIONED, VOLUMES_GIVEN };
 
 enum build_mode { BUILD, BUILD_OVERWRITE, BUILD_NO_OVERWRITE };
@@ -133,27 +141,30 @@ struct backend {
 
 	/* -- the pool; called one at a time for one pool -- */
 
-	/* Whether the pool is active already, so that start would only adopt it. NULL: never.
-	 * Touches nothing and does not wait. */
-	int (*check)(const struct pool_spec *, const struct host *, struct call *, bool *active,
-		     struct error *);
-	/* Makes it usable, or adopts what is active already. *pool is what the rest gets. */
-	int (*start)(const struct pool_spec *, const struct host *, struct call *, void **pool,
-		     struct error *);
-	/* Undoes start and frees pool; on an error the pool stays usable. No other call is running. */
+	/* Whether the pool is active already, so that start would only adopt it. NULL:
+	 * never. Touches nothing and does not wait. */
+	int (*check)(const struct pool_spec *, const struct host *, struct call *,
+		     bool *active, struct error *);
+	/* Makes it usable, or adopts what is active already. *pool is what the rest gets.
+	 */
+	int (*start)(const struct pool_spec *, const struct host *, struct call *,
+		     void **pool, struct error *);
+	/* Undoes start and frees pool; on an error the pool stays usable. No other call
+	 * is running. */
 	int (*stop)(void *pool, struct call *, struct error *);
 	/* Frees pool and leaves what the kernel holds: the daemon ends. */
 	void (*detach)(void *pool);
-	int (*build)(const struct pool_spec *, const struct host *, enum build_mode, struct call *,
-		     struct error *);
-	/* Removes what build made; the caller has seen that no volumes exist where it could. */
+	int (*build)(const struct pool_spec *, const struct host *, enum build_mode,
+		     struct call *, struct error *);
+	/* Removes what build made; the caller has seen that no volumes exist where it
+	 * could. */
 	int (*remove)(const struct pool_spec *, const struct host *, struct call *,
 		      struct error *);
 	int (*refresh)(void *pool, struct call *, struct error *);
 	/* NULL for stat: nothing is known, all zero. */
 	int (*pool_stat)(void *pool, struct pool_stat *, struct call *, struct error *);
-	/* Whether nothing of this pool can hang (a local filesystem): then calls run inline.
-	 * Does not wait. NULL: false. */
+	/* Whether nothing of this pool can hang (a local filesystem): then calls run
+	 * inline. Does not wait. NULL: false. */
 	bool (*local)(void *pool);
 
 	/* -- volumes; names come from lookups and are any file name -- */
@@ -163,12 +174,14 @@ struct backend {
 	/* -ENOENT: no such volume. */
 	int (*vol_stat)(void *pool, const char *name, struct vol_stat *, struct call *,
 			struct error *);
-	/* All that the description has; out is VOLUME_SPEC_INIT on entry. name is set by the caller. */
-	int (*vol_describe)(void *pool, const char *name, struct volume_spec *out, struct call *,
-			    struct error *);
-	/* With spec->has_capacity false: the smallest volume of the type. -EEXIST: name is taken. */
-	int (*vol_create)(void *pool, const char *name, const struct volume_spec *, struct call *,
-			  struct error *);
+	/* All that the description has; out is VOLUME_SPEC_INIT on entry. name is set by
+	 * the caller. */
+	int (*vol_describe)(void *pool, const char *name, struct volume_spec *out,
+			    struct call *, struct error *);
+	/* With spec->has_capacity false: the smallest volume of the type. -EEXIST: name
+	 * is taken. */
+	int (*vol_create)(void *pool, const char *name, const struct volume_spec *,
+			  struct call *, struct error *);
 	int (*vol_delete)(void *pool, const char *name, struct call *, struct error *);
 	/* Without flags an existing target is replaced by files, -EEXIST elsewhere. */
 	int (*vol_rename)(void *pool, const char *from, const char *to, unsigned flags,
@@ -177,18 +190,18 @@ struct backend {
 	int (*vol_resize)(void *pool, const char *name, uint64_t size, unsigned flags,
 			  struct call *, struct error *);
 	/* NULL: the model keeps mode and owner itself, and times are dropped. */
-	int (*vol_setattr)(void *pool, const char *name, const struct vol_attr *, struct call *,
-			   struct error *);
+	int (*vol_setattr)(void *pool, const char *name, const struct vol_attr *,
+			   struct call *, struct error *);
 	/* algorithm: "zero" and libvirt's others. progress is told. */
-	int (*vol_wipe)(void *pool, const char *name, const char *algorithm, struct call *,
-			struct error *);
+	int (*vol_wipe)(void *pool, const char *name, const char *algorithm,
+			struct call *, struct error *);
 	/* Makes the volume independent of its backing store. */
 	int (*vol_flatten)(void *pool, const char *name, struct call *, struct error *);
 
 	/* -- open volumes -- */
 
-	/* flags: open(2)'s access mode, O_DIRECT, and O_TRUNC for files. snap: NULL, or a snapshot
-	 * to read. */
+	/* flags: open(2)'s access mode, O_DIRECT, and O_TRUNC for files. snap: NULL, or a
+	 * snapshot to read. */
 	int (*vol_open)(void *pool, const char *name, const char *snap, int flags,
 			struct vol_file *, struct call *, struct error *);
 	/* No I/O is in flight. */
@@ -198,20 +211,24 @@ struct backend {
 	/* Optional; done is still called. */
 	void (*vol_cancel)(void *vol, struct io *);
 	/* As vol_stat, for a volume that may have been renamed or deleted since. */
-	int (*vol_fstat)(void *pool, const struct vol_file *, struct vol_stat *, struct call *,
-			 struct error *);
-	/* SEEK_DATA or SEEK_HOLE; returns the offset or -ENXIO. For volumes without a descriptor. */
-	off_t (*vol_seek)(void *vol, off_t off, int whence, struct call *, struct error *);
-	/* Copies without the bytes passing through us; may do less than asked. Both of one pool. */
-	ssize_t (*vol_copy)(const struct vol_file *from, off_t from_off, const struct vol_file *to,
-			    off_t to_off, size_t len, struct call *, struct error *);
+	int (*vol_fstat)(void *pool, const struct vol_file *, struct vol_stat *,
+			 struct call *, struct error *);
+	/* SEEK_DATA or SEEK_HOLE; returns the offset or -ENXIO. For volumes without a
+	 * descriptor. */
+	off_t (*vol_seek)(void *vol, off_t off, int whence, struct call *,
+			  struct error *);
+	/* Copies without the bytes passing through us; may do less than asked. Both of
+	 * one pool. */
+	ssize_t (*vol_copy)(const struct vol_file *from, off_t from_off,
+			    const struct vol_file *to, off_t to_off, size_t len,
+			    struct call *, struct error *);
 
 	/* -- snapshots -- */
 
 	int (*snap_list)(void *pool, const char *name, vol_each, void *arg, struct call *,
 			 struct error *);
-	int (*snap_stat)(void *pool, const char *name, const char *snap, struct vol_stat *,
-			 struct call *, struct error *);
+	int (*snap_stat)(void *pool, const char *name, const char *snap,
+			 struct vol_stat *, struct call *, struct error *);
 	int (*snap_create)(void *pool, const char *name, const char *snap, struct call *,
 			   struct error *);
 	int (*snap_delete)(void *pool, const char *name, const char *snap, struct call *,
@@ -225,7 +242,8 @@ struct backend {
 	int (*discover)(const struct pool_source *from, const struct host *, source_each,
 			void *arg, struct call *, struct error *);
 
-	/* For a type whose pools differ in it (the tests' fake). NULL: .volumes. Does not wait. */
+	/* For a type whose pools differ in it (the tests' fake). NULL: .volumes. Does not
+	 * wait. */
 	enum volume_class (*volume_class)(void *pool);
 };
 

@@ -1,8 +1,8 @@
 /*
  * mount.storagefs: what mount(8) runs for `mount -t storagefs` and for fstab.
  *
- * It only translates: a mount becomes storagefs' own command line, a remount an ioctl on the root of
- * the mount and a mount(2). Exit codes are mount(8)'s.
+ * It only translates: a mount becomes storagefs' own command line, a remount an ioctl on
+ * the root of the mount and a mount(2). Exit codes are mount(8)'s.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,8 @@ static int read_arguments(int argc, char **argv, struct arguments *a, struct err
 			break;
 		case 'o':
 			if (buf_printf(&list, "%s,", optarg) < 0)
-				return error_set(err, ENOMEM, "no memory for the options");
+				return error_set(err, ENOMEM,
+						 "no memory for the options");
 			break;
 		case 'n': /* there is no mtab to leave alone */
 		case 't': /* the type that we were found by */
@@ -101,7 +102,8 @@ static int find_daemon(char *path, size_t size, struct error *err)
 /* Replaces this process by the daemon, which answers when it has mounted or failed. */
 static int run_daemon(const struct arguments *a, struct error *err)
 {
-	AUTO_FREE char *absolute = realpath(a->source, NULL); /* NULL: the daemon says why not */
+	AUTO_FREE char *absolute =
+		realpath(a->source, NULL); /* NULL: the daemon says why not */
 	const char *options = buf_text(&a->options.daemon);
 	char daemon[PATH_MAX * 2];
 	const char *argv[] = { "storagefs", absolute ? absolute : a->source, a->target,
@@ -110,7 +112,8 @@ static int run_daemon(const struct arguments *a, struct error *err)
 	if (find_daemon(daemon, sizeof(daemon), err) < 0)
 		return fail(EXIT_SYSTEM, err);
 	if (a->verbose)
-		printf("%s %s %s%s%s\n", daemon, argv[1], a->target, *options ? " -o " : "", options);
+		printf("%s %s %s%s%s\n", daemon, argv[1], a->target,
+		       *options ? " -o " : "", options);
 	fflush(stdout);
 	if (a->fake)
 		return 0;
@@ -146,7 +149,8 @@ static int ask_daemon(int root, bool read_only, unsigned timeout_s, const char *
 	if (ioctl(root, STORAGEFS_REMOUNT, &r) == 0)
 		return 0;
 	if (errno == ENOTTY || errno == ENOSYS)
-		return error_set(err, EINVAL, "cannot remount %s: it is not a storagefs mount",
+		return error_set(err, EINVAL,
+				 "cannot remount %s: it is not a storagefs mount",
 				 target);
 	if (r.why[0])
 		return error_set(err, errno, "cannot remount %s: %.*s", target,

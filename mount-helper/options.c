@@ -1,6 +1,6 @@
 /*
- * Mount options: the daemon's table (fs/options.h) says what there is; here is only what a remount
- * needs beyond it, the kernel's flags by name.
+ * Mount options: the daemon's table (fs/options.h) says what there is; here is only what
+ * a remount needs beyond it, the kernel's flags by name.
  */
 #include "mount-helper/options.h"
 
@@ -59,7 +59,8 @@ static int check_word(struct mount_options *o, const char *word, struct error *e
 	return r;
 }
 
-static int add_word(struct mount_options *o, const char *word, bool sloppy, struct error *err)
+static int add_word(struct mount_options *o, const char *word, bool sloppy,
+		    struct error *err)
 {
 	if (strcmp(word, "remount") == 0) {
 		o->remount = true;
@@ -75,7 +76,8 @@ static int add_word(struct mount_options *o, const char *word, bool sloppy, stru
 	return 0;
 }
 
-int mount_options_add(struct mount_options *o, const char *list, bool sloppy, struct error *err)
+int mount_options_add(struct mount_options *o, const char *list, bool sloppy,
+		      struct error *err)
 {
 	AUTO_FREE char *copy = strdup(list);
 	char *rest = copy, *word;

@@ -9,21 +9,23 @@ struct caching node_caching(const struct node *n)
 {
 	const struct kind *k = n->row->kind;
 
-	/* names come and go behind our back, but we are told; sizes change without a word */
+	/* names come and go behind our back, but we are told; sizes change without a word
+	 */
 	if (n->row == &volume_row)
 		return (struct caching){ .entry_s = 60, .attr_s = 1 };
 	if (n->row == &info_row)
 		return (struct caching){ .entry_s = 60, .attr_s = 60 };
 	if (k == &volumes_kind || k == &infos_kind || k == &snapshots_kind)
 		return (struct caching){ .entry_s = 60, .attr_s = 1 };
-	if (k == &table_kind || k == &pools_kind || k == &backends_kind || n->row == &pool_row)
+	if (k == &table_kind || k == &pools_kind || k == &backends_kind ||
+	    n->row == &pool_row)
 		return (struct caching){ .entry_s = 60, .attr_s = 1 };
 	return (struct caching){ 0 };
 }
 
 /* A directory or document among the rows of a pool. */
-static void tell_row(const struct event *e, const char *row, const char *name, tell_fn each,
-		     void *arg)
+static void tell_row(const struct event *e, const char *row, const char *name,
+		     tell_fn each, void *arg)
 {
 	struct node n = { .row = row_find(pool_rows, row), .pool = e->pool };
 
@@ -31,8 +33,8 @@ static void tell_row(const struct event *e, const char *row, const char *name, t
 }
 
 /*
- * A name in the three directories that have it. What a request of ours did in volumes/ the kernel
- * knows; nothing is kept of names that were not there.
+ * A name in the three directories that have it. What a request of ours did in volumes/
+ * the kernel knows; nothing is kept of names that were not there.
  */
 static void tell_volume(const struct event *e, const char *name, tell_fn each, void *arg)
 {
@@ -50,14 +52,16 @@ static void tell_pools(const char *name, tell_fn each, void *arg)
 	each(arg, &n, NULL);
 }
 
-/* What stands in a pool's directory, all of it: the state decides what can be seen below. */
+/* What stands in a pool's directory, all of it: the state decides what can be seen below.
+ */
 static void tell_pool(const struct event *e, tell_fn each, void *arg)
 {
 	for (const struct row *r = pool_rows; r->name; r++)
 		tell_row(e, r->name, NULL, each, arg);
 }
 
-static void tell_gone_pool(const struct event *e, const char *name, tell_fn each, void *arg)
+static void tell_gone_pool(const struct event *e, const char *name, tell_fn each,
+			   void *arg)
 {
 	char current[POOL_NAME_MAX];
 
@@ -96,7 +100,8 @@ void nodes_affected(const struct event *e, tell_fn each, void *arg)
 		tell_volume(e, e->other, each, arg);
 		return;
 	case EVENT_VOLUME_CHANGED:
-		/* from outside: attributes are cached for no longer than they may be wrong */
+		/* from outside: attributes are cached for no longer than they may be
+		 * wrong */
 		if (e->from_outside || e->by_file)
 			return;
 		tell_row(e, "volumes", e->name, each, arg);

@@ -1,6 +1,6 @@
 /*
- * XML documents: parsed as they are written, committed in the write that completes them, so that
- * even a shell's echo learns of a bad one.
+ * XML documents: parsed as they are written, committed in the write that completes them,
+ * so that even a shell's echo learns of a bad one.
  *
  * A handle's lock guards its feed; it is not held while a document is carried out.
  */
@@ -25,8 +25,8 @@ static int refuse(struct handle *h, struct error *err, const struct error *why)
 }
 
 /* Feeds a write. 1: it completed the document, whose text is added to out. */
-static int feed(struct handle *h, const void *data, size_t size, uint64_t off, struct buf *out,
-		struct error *err)
+static int feed(struct handle *h, const void *data, size_t size, uint64_t off,
+		struct buf *out, struct error *err)
 {
 	struct error why = { 0 };
 
@@ -55,8 +55,8 @@ static int feed(struct handle *h, const void *data, size_t size, uint64_t off, s
 	return 1;
 }
 
-static ssize_t document_write(struct handle *h, const void *data, size_t size, uint64_t off,
-			      struct call *call, struct error *err)
+static ssize_t document_write(struct handle *h, const void *data, size_t size,
+			      uint64_t off, struct call *call, struct error *err)
 {
 	AUTO_BUF struct buf text = { 0 };
 	struct error why = { 0 };
@@ -98,8 +98,10 @@ static int unfinished(struct handle *h, struct error *err)
 	return xml_feed_why(h->feed, err);
 }
 
-/* Only the opener's own close can say that the document ends here: { cat a; cat b; } >xml. */
-static int document_flush(struct handle *h, pid_t pid, struct call *call, struct error *err)
+/* Only the opener's own close can say that the document ends here: { cat a; cat b; }
+ * >xml. */
+static int document_flush(struct handle *h, pid_t pid, struct call *call,
+			  struct error *err)
 {
 	struct error why = { 0 };
 	int r = h->opener ? unfinished(h, &why) : 0;
@@ -116,8 +118,8 @@ static int document_fsync(struct handle *h, bool data_only, struct call *call,
 }
 
 /* Editors copy mode and owner onto what they saved; both come from the mount options. */
-static int document_setattr(const struct node *n, const struct node_attr *a, struct call *call,
-			    struct error *err)
+static int document_setattr(const struct node *n, const struct node_attr *a,
+			    struct call *call, struct error *err)
 {
 	if ((a->attr.mask & NODE_SIZE) && a->size)
 		return error_set(err, EINVAL, "a document has the size of its text");
@@ -165,7 +167,8 @@ static int commit_later(const struct node *doc, const struct buf *text, struct e
 	if (pool_xml_parse(text->data, text->len, "name", &spec, err) < 0)
 		return -EBADMSG;
 	c = calloc(1, sizeof(*c));
-	if (!c || node_copy(doc, &c->doc) < 0 || buf_add(&c->text, text->data, text->len) < 0) {
+	if (!c || node_copy(doc, &c->doc) < 0 ||
+	    buf_add(&c->text, text->data, text->len) < 0) {
 		if (c)
 			node_clear(&c->doc);
 		free(c);
@@ -179,7 +182,8 @@ static int commit_later(const struct node *doc, const struct buf *text, struct e
 		node_clear(&c->doc);
 		buf_free(&c->text);
 		free(c);
-		return error_set(err, -r, "cannot take the document now: the pool is busy");
+		return error_set(err, -r,
+				 "cannot take the document now: the pool is busy");
 	}
 	return 0;
 }

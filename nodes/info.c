@@ -7,13 +7,14 @@
 
 /* -- rows of info/VOL -- */
 
-static int show_xml(const struct node *n, struct call *call, struct buf *out, struct error *err)
+static int show_xml(const struct node *n, struct call *call, struct buf *out,
+		    struct error *err)
 {
 	return volume_show_xml(n->pool, n->name, call, out, err);
 }
 
-static int store_xml(const struct node *n, const char *text, size_t len, struct call *call,
-		     struct error *err)
+static int store_xml(const struct node *n, const char *text, size_t len,
+		     struct call *call, struct error *err)
 {
 	return volume_define(n->pool, n->name, text, len, call, err);
 }
@@ -25,8 +26,8 @@ static int show_field(const struct node *n, struct call *call, struct buf *out,
 	return volume_show(n->pool, n->name, n->row->name, call, out, err);
 }
 
-static int store_field(const struct node *n, const char *text, size_t len, struct call *call,
-		       struct error *err)
+static int store_field(const struct node *n, const char *text, size_t len,
+		       struct call *call, struct error *err)
 {
 	return volume_store(n->pool, n->name, n->row->name, text, call, err);
 }
@@ -37,8 +38,8 @@ static int show_verbs(const struct node *n, struct call *call, struct buf *out,
 	return volume_show_verbs(n->pool, n->name, call, out, err);
 }
 
-static int store_verb(const struct node *n, const char *text, size_t len, struct call *call,
-		      struct error *err)
+static int store_verb(const struct node *n, const char *text, size_t len,
+		      struct call *call, struct error *err)
 {
 	return volume_verb(n->pool, n->name, text, call, err);
 }
@@ -73,7 +74,9 @@ static int infos_lookup(const struct node *dir, const char *name, struct node *o
 			struct stat *st, struct call *call, struct error *err)
 {
 	struct vol_stat vs = { 0 };
-	int r = plan_exists(dir->pool, name) ? 0 : volume_stat(dir->pool, name, &vs, call, err);
+	int r = plan_exists(dir->pool, name)
+			? 0
+			: volume_stat(dir->pool, name, &vs, call, err);
 
 	return r < 0 ? r : node_set(out, &info_row, dir->pool, name, NULL, 0);
 }
@@ -91,14 +94,16 @@ static int infos_list(const struct node *dir, struct listing *into, struct call 
 	return r < 0 ? r : plan_each(dir->pool, add_directory, into);
 }
 
-static int infos_make(const struct node *dir, const char *name, mode_t type, struct node *out,
-		      struct stat *st, struct call *call, struct error *err)
+static int infos_make(const struct node *dir, const char *name, mode_t type,
+		      struct node *out, struct stat *st, struct call *call,
+		      struct error *err)
 {
 	struct vol_stat vs = { 0 };
 	int r;
 
 	if (type != S_IFDIR)
-		return error_set(err, EPERM, "info holds a directory per volume: use mkdir");
+		return error_set(err, EPERM,
+				 "info holds a directory per volume: use mkdir");
 	r = volume_stat(dir->pool, name, &vs, call, err);
 	if (r == 0)
 		return error_set(err, EEXIST, "there is a volume '%s' already", name);

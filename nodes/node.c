@@ -127,7 +127,8 @@ uint64_t node_hash(const struct node *n)
 	return hash_names(hash_bytes(&seed, sizeof(seed), 0), n->name, n->sub);
 }
 
-uint64_t ino_of(const struct row *row, struct pool *pool, const char *name, const char *sub)
+uint64_t ino_of(const struct row *row, struct pool *pool, const char *name,
+		const char *sub)
 {
 	uint64_t seed = pool ? pool_hash(pool) : 0;
 

@@ -11,15 +11,16 @@
 /* -- rows -- */
 
 /* Must answer at once also when the source is dead. */
-static int show_xml(const struct node *n, struct call *call, struct buf *out, struct error *err)
+static int show_xml(const struct node *n, struct call *call, struct buf *out,
+		    struct error *err)
 {
 	struct call now = no_wait(call, n->pool);
 
 	return pool_show_xml(n->pool, &now, out, err);
 }
 
-static int store_xml(const struct node *n, const char *text, size_t len, struct call *call,
-		     struct error *err)
+static int store_xml(const struct node *n, const char *text, size_t len,
+		     struct call *call, struct error *err)
 {
 	return pool_define(n->pool, text, len, call, err);
 }
@@ -36,8 +37,8 @@ static int show_verbs(const struct node *n, struct call *call, struct buf *out,
 	return pool_show_verbs(n->pool, out);
 }
 
-static int store_verb(const struct node *n, const char *text, size_t len, struct call *call,
-		      struct error *err)
+static int store_verb(const struct node *n, const char *text, size_t len,
+		      struct call *call, struct error *err)
 {
 	return pool_verb(n->pool, text, call, err);
 }
@@ -62,8 +63,8 @@ static int show_autostart(const struct node *n, struct call *call, struct buf *o
 	return show_text(out, pool_autostart(n->pool) ? "1" : "0");
 }
 
-static int store_autostart(const struct node *n, const char *text, size_t len, struct call *call,
-			   struct error *err)
+static int store_autostart(const struct node *n, const char *text, size_t len,
+			   struct call *call, struct error *err)
 {
 	bool on = false;
 
@@ -78,8 +79,8 @@ static int show_protected(const struct node *n, struct call *call, struct buf *o
 	return show_text(out, pool_protected(n->pool) ? "1" : "0");
 }
 
-static int store_protected(const struct node *n, const char *text, size_t len, struct call *call,
-			   struct error *err)
+static int store_protected(const struct node *n, const char *text, size_t len,
+			   struct call *call, struct error *err)
 {
 	bool on = false;
 
@@ -244,7 +245,8 @@ static int take_name(const struct node *dir, const char *name, const struct row 
 	int r;
 
 	if (row->kind != &document_kind)
-		return error_set(err, EPERM, "'%s' cannot be replaced: write to it", row->name);
+		return error_set(err, EPERM, "'%s' cannot be replaced: write to it",
+				 row->name);
 	if (scratch_text(dir, name, &text) < 0)
 		return error_set(err, ENOENT, "there is no '%s' here", name);
 	r = document_commit(&doc, &text, true, call, err);
@@ -255,17 +257,18 @@ static int take_name(const struct node *dir, const char *name, const struct row 
 	return node_set(moved, row, dir->pool, dir->name, NULL, 0);
 }
 
-static int described_rename(const struct node *dir, const char *name, const struct node *to_dir,
-			    const char *to_name, unsigned flags, struct node *moved,
-			    struct call *call, struct error *err)
+static int described_rename(const struct node *dir, const char *name,
+			    const struct node *to_dir, const char *to_name,
+			    unsigned flags, struct node *moved, struct call *call,
+			    struct error *err)
 {
 	const struct row *row = row_find(dir->row->rows, name);
 	const struct row *to_row = row_find(dir->row->rows, to_name);
 	struct node old = { 0 };
 
 	if (!node_equal(dir, to_dir))
-		return error_set(err, EXDEV, "'%s' cannot be renamed into another directory",
-				 name);
+		return error_set(err, EXDEV,
+				 "'%s' cannot be renamed into another directory", name);
 	if (flags & ~RENAME_NOREPLACE)
 		return error_set(err, EINVAL, "these files cannot be exchanged");
 	if ((flags & RENAME_NOREPLACE) &&

@@ -31,8 +31,8 @@ static int show_pending(const struct node *n, struct call *call, struct buf *out
 	return r == -ENOENT ? 0 : r;
 }
 
-static int store_pending(const struct node *n, const char *text, size_t len, struct call *call,
-			 struct error *err)
+static int store_pending(const struct node *n, const char *text, size_t len,
+			 struct call *call, struct error *err)
 {
 	struct node pools = { .row = row_find(root_rows, "pools") };
 	char file[NAME_MAX + 5];
@@ -53,7 +53,8 @@ const struct row pending_row = {
 	.in = "pools",
 };
 
-/* A file just made by open(O_CREAT) has no document yet: it stands as a scratch file of its name. */
+/* A file just made by open(O_CREAT) has no document yet: it stands as a scratch file of
+ * its name. */
 static int pending_lookup(const struct node *dir, const char *name, struct node *out)
 {
 	char stem[NAME_MAX + 1];
@@ -116,7 +117,8 @@ static int pools_list(const struct node *dir, struct listing *into, struct call 
 	return 0;
 }
 
-static int pools_mkdir(const char *name, struct node *out, struct call *call, struct error *err)
+static int pools_mkdir(const char *name, struct node *out, struct call *call,
+		       struct error *err)
 {
 	AUTO_POOL struct pool *p = NULL;
 	int r = pools_make(name, call, &p, err);
@@ -183,8 +185,9 @@ static int file_text(const struct node *dir, const char *name, struct buf *out)
 }
 
 /* mv pools/new.xml pools/x/xml: answered at once, carried out by the pool. */
-static int commit_into(const struct node *dir, const char *name, const struct node *to_dir,
-		       const char *to_name, struct call *call, struct error *err)
+static int commit_into(const struct node *dir, const char *name,
+		       const struct node *to_dir, const char *to_name, struct call *call,
+		       struct error *err)
 {
 	AUTO_BUF struct buf text = { 0 };
 	struct node doc = { 0 };
@@ -192,8 +195,8 @@ static int commit_into(const struct node *dir, const char *name, const struct no
 
 	if (file_text(dir, name, &text) < 0 || to_dir->row != &pool_row ||
 	    strcmp(to_name, "xml"))
-		return error_set(err, EXDEV, "'%s' cannot be renamed into another directory",
-				 name);
+		return error_set(err, EXDEV,
+				 "'%s' cannot be renamed into another directory", name);
 	r = node_set(&doc, row_find(pool_rows, "xml"), to_dir->pool, NULL, NULL, 0);
 	if (r == 0)
 		r = document_commit(&doc, &text, false, call, err);
@@ -205,7 +208,8 @@ static int commit_into(const struct node *dir, const char *name, const struct no
 	return r;
 }
 
-static int rename_pool(struct pool *p, const char *to_name, unsigned flags, struct error *err)
+static int rename_pool(struct pool *p, const char *to_name, unsigned flags,
+		       struct error *err)
 {
 	AUTO_POOL struct pool *other = pools_find(to_name);
 
@@ -218,9 +222,11 @@ static int rename_pool(struct pool *p, const char *to_name, unsigned flags, stru
 	return pools_rename(p, to_name, err);
 }
 
-/* A file beside the pools takes another name; one that ends in .xml must be a definition. */
+/* A file beside the pools takes another name; one that ends in .xml must be a definition.
+ */
 static int rename_file(const struct node *dir, const char *name, const char *to_name,
-		       unsigned flags, struct node *moved, struct call *call, struct error *err)
+		       unsigned flags, struct node *moved, struct call *call,
+		       struct error *err)
 {
 	AUTO_BUF struct buf text = { 0 }, old = { 0 };
 	char stem[NAME_MAX + 1];
@@ -229,13 +235,15 @@ static int rename_file(const struct node *dir, const char *name, const char *to_
 	if (file_text(dir, name, &text) < 0)
 		return error_set(err, ENOENT, "there is no '%s' in pools", name);
 	if (flags & ~RENAME_NOREPLACE)
-		return error_set(err, EINVAL, "files beside the pools cannot be exchanged");
+		return error_set(err, EINVAL,
+				 "files beside the pools cannot be exchanged");
 	if ((flags & RENAME_NOREPLACE) && file_text(dir, to_name, &old) == 0)
 		return error_set(err, EEXIST, "'%s' exists", to_name);
 	if (pending_name(to_name, stem)) {
 		r = pending_store(stem, text.data, text.len, err);
 		if (r < 0)
-			return error_set(err, r == -EINVAL ? EBADMSG : -r, "%s", err->text);
+			return error_set(err, r == -EINVAL ? EBADMSG : -r, "%s",
+					 err->text);
 		pools_remove_node(dir, name, false, call, NULL);
 		return node_set(moved, &pending_row, NULL, stem, NULL, 0);
 	}
@@ -247,9 +255,10 @@ static int rename_file(const struct node *dir, const char *name, const char *to_
 	return r < 0 ? r : scratch_lookup(dir, to_name, moved);
 }
 
-static int pools_rename_node(const struct node *dir, const char *name, const struct node *to_dir,
-			     const char *to_name, unsigned flags, struct node *moved,
-			     struct call *call, struct error *err)
+static int pools_rename_node(const struct node *dir, const char *name,
+			     const struct node *to_dir, const char *to_name,
+			     unsigned flags, struct node *moved, struct call *call,
+			     struct error *err)
 {
 	AUTO_POOL struct pool *p = pools_find(name);
 

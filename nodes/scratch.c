@@ -1,7 +1,8 @@
 /*
- * Scratch files: what editors leave beside an xml (swap files, backups, new versions to be renamed
- * onto it), in memory, dropped an hour after last use. Also remembers which documents are hidden
- * because an editor unlinked them or renamed them away before it writes the new one.
+ * Scratch files: what editors leave beside an xml (swap files, backups, new versions to
+ * be renamed onto it), in memory, dropped an hour after last use. Also remembers which
+ * documents are hidden because an editor unlinked them or renamed them away before it
+ * writes the new one.
  *
  * One lock guards everything here.
  */
@@ -85,7 +86,8 @@ static bool expired(const struct scratch *s)
 	return s->refs == 1 && age > (s->hidden_mark ? HIDDEN_AGE : SCRATCH_AGE);
 }
 
-static struct scratch *find_kind(const struct node *dir, const char *name, bool hidden_mark)
+static struct scratch *find_kind(const struct node *dir, const char *name,
+				 bool hidden_mark)
 {
 	uint64_t pool = serial_of(dir);
 
@@ -181,7 +183,8 @@ int scratch_make(const struct node *dir, const char *name, mode_t mode, struct n
 	struct scratch *s = add(dir, name, false);
 
 	if (!s)
-		return error_set(err, ENOSPC, "no room for another scratch file '%s'", name);
+		return error_set(err, ENOSPC, "no room for another scratch file '%s'",
+				 name);
 	s->mode = mode & 0777;
 	return to_node(dir, s, out);
 }
@@ -222,7 +225,8 @@ int scratch_move(const struct node *dir, const char *name, const char *to)
 	return map_insert(&files, &s->link, place_hash(s->pool, s->volume, s->name));
 }
 
-int scratch_each(const struct node *dir, int (*fn)(void *arg, const char *name), void *arg)
+int scratch_each(const struct node *dir, int (*fn)(void *arg, const char *name),
+		 void *arg)
 {
 	uint64_t pool = serial_of(dir);
 
@@ -376,15 +380,16 @@ static int set_size(struct scratch *s, uint64_t size, struct error *err)
 	if (size > s->data.len)
 		r = fill(s, NULL, 0, size);
 	if (r < 0)
-		return error_code(err, -r, "cannot extend the scratch file '%s'", s->name);
+		return error_code(err, -r, "cannot extend the scratch file '%s'",
+				  s->name);
 	total -= s->data.len - size;
 	s->data.len = size;
 	clock_gettime(CLOCK_REALTIME, &s->mtime);
 	return 0;
 }
 
-static int scratch_setattr(const struct node *n, const struct node_attr *a, struct call *call,
-			   struct error *err)
+static int scratch_setattr(const struct node *n, const struct node_attr *a,
+			   struct call *call, struct error *err)
 {
 	SCOPED_LOCK(&lock);
 
@@ -409,7 +414,8 @@ static int scratch_open(struct handle *h, bool created, pid_t pid, struct call *
 	struct scratch *s = of_node(&h->node);
 
 	if (!s)
-		return error_set(err, ENOENT, "the scratch file '%s' is gone", h->node.sub);
+		return error_set(err, ENOENT, "the scratch file '%s' is gone",
+				 h->node.sub);
 	if ((h->flags & O_TRUNC) && set_size(s, 0, err) < 0)
 		return -err->code;
 	s->refs++;
@@ -434,8 +440,8 @@ static int scratch_read(struct handle *h, uint64_t off, size_t size, struct buf 
 	return 0;
 }
 
-static ssize_t scratch_write(struct handle *h, const void *data, size_t size, uint64_t off,
-			     struct call *call, struct error *err)
+static ssize_t scratch_write(struct handle *h, const void *data, size_t size,
+			     uint64_t off, struct call *call, struct error *err)
 {
 	SCOPED_LOCK(&lock);
 

@@ -9,8 +9,8 @@
 #define SECRET_LIMIT (64 << 10)
 
 /*
- * A write stores the secret as far as it has come, so that a shell's echo learns of a failure; one
- * that comes in several writes is whole after the last.
+ * A write stores the secret as far as it has come, so that a shell's echo learns of a
+ * failure; one that comes in several writes is whole after the last.
  */
 static ssize_t secret_write(struct handle *h, const void *data, size_t size, uint64_t off,
 			    struct call *call, struct error *err)
@@ -24,7 +24,8 @@ static ssize_t secret_write(struct handle *h, const void *data, size_t size, uin
 
 	WIPED_BUF struct buf whole = { 0 };
 
-	if (buf_add(&whole, h->text.data, h->text.len) < 0 || buf_add(&whole, data, size) < 0)
+	if (buf_add(&whole, h->text.data, h->text.len) < 0 ||
+	    buf_add(&whole, data, size) < 0)
 		return error_set(err, ENOMEM, "cannot store the secret: out of memory");
 
 	int r = secret_store(h->node.name, whole.data, whole.len, err);
@@ -65,15 +66,16 @@ static int secret_stat(const struct node *n, struct stat *st, struct call *call,
 }
 
 /* Editors and install set what is fixed already. */
-static int secret_setattr(const struct node *n, const struct node_attr *a, struct call *call,
-			  struct error *err)
+static int secret_setattr(const struct node *n, const struct node_attr *a,
+			  struct call *call, struct error *err)
 {
 	if ((a->attr.mask & NODE_SIZE) && a->size)
 		return error_set(err, EINVAL, "a secret has the size of what is written");
 	if ((a->attr.mask & VOL_MODE) && (a->attr.mode & 0577 & ~0200))
 		return error_set(err, EPERM, "a secret's mode is 0200");
 	if (a->attr.mask & (VOL_UID | VOL_GID))
-		return error_set(err, EPERM, "a secret's owner comes from the mount options");
+		return error_set(err, EPERM,
+				 "a secret's owner comes from the mount options");
 	return 0;
 }
 
@@ -93,8 +95,9 @@ static const struct kind secret_kind = {
 	.truncate = secret_truncate,
 };
 
-static const struct row secret_row = { .name = "secret", .perm = 0200, .kind = &secret_kind,
-				       .in = "secrets" };
+static const struct row secret_row = {
+	.name = "secret", .perm = 0200, .kind = &secret_kind, .in = "secrets"
+};
 
 /* -- the directory -- */
 
@@ -112,15 +115,17 @@ static int add_secret(void *arg, const char *id)
 	return listing_add(arg, id, DT_REG);
 }
 
-static int secrets_list_node(const struct node *dir, struct listing *into, struct call *call,
-			     struct error *err)
+static int secrets_list_node(const struct node *dir, struct listing *into,
+			     struct call *call, struct error *err)
 {
 	return secrets_list(add_secret, into, err);
 }
 
-/* Nothing is stored until it has a value; the node is enough for the open that follows. */
-static int secrets_make(const struct node *dir, const char *name, mode_t type, struct node *out,
-			struct stat *st, struct call *call, struct error *err)
+/* Nothing is stored until it has a value; the node is enough for the open that follows.
+ */
+static int secrets_make(const struct node *dir, const char *name, mode_t type,
+			struct node *out, struct stat *st, struct call *call,
+			struct error *err)
 {
 	if (type != S_IFREG)
 		return error_set(err, EPERM, "secrets holds secrets only");

@@ -20,8 +20,8 @@ static int snapshot_node_stat(const struct node *n, struct stat *st, struct call
 	return 0;
 }
 
-static int snapshot_setattr(const struct node *n, const struct node_attr *a, struct call *call,
-			    struct error *err)
+static int snapshot_setattr(const struct node *n, const struct node_attr *a,
+			    struct call *call, struct error *err)
 {
 	if (a->attr.mask & ~(VOL_ATIME | VOL_MTIME))
 		return error_set(err, EROFS, "a snapshot is read-only");
@@ -31,8 +31,8 @@ static int snapshot_setattr(const struct node *n, const struct node_attr *a, str
 static int snapshot_open(struct handle *h, bool created, pid_t pid, struct call *call,
 			 struct error *err)
 {
-	return volume_open(h->node.pool, h->node.name, h->node.sub, h->flags, created, pid,
-			   &h->volume, call, err);
+	return volume_open(h->node.pool, h->node.name, h->node.sub, h->flags, created,
+			   pid, &h->volume, call, err);
 }
 
 static void snapshot_close(struct handle *h, struct call *call)
@@ -78,8 +78,8 @@ static int snapshot_dir_lookup(const struct node *dir, const char *name, struct 
 	return node_set(out, &snapshot_row, dir->pool, dir->name, name, vs.ident);
 }
 
-static int snapshot_dir_list(const struct node *dir, struct listing *into, struct call *call,
-			     struct error *err)
+static int snapshot_dir_list(const struct node *dir, struct listing *into,
+			     struct call *call, struct error *err)
 {
 	int r = snapshot_list(dir->pool, dir->name, add_snapshot, into, call, err);
 
@@ -104,7 +104,8 @@ static int snapshot_dir_remove(const struct node *dir, const char *name, bool di
 	return snapshot_delete(dir->pool, dir->name, name, call, err);
 }
 
-static struct executor *snapshot_dir_where(const struct node *n, enum node_op op, bool *verb)
+static struct executor *snapshot_dir_where(const struct node *n, enum node_op op,
+					   bool *verb)
 {
 	if (op == NODE_MAKE || op == NODE_REMOVE) {
 		*verb = true;

@@ -1,8 +1,9 @@
 /*
- * The directory sources/: what could become a pool. Opening a file asks; a lookup never does.
+ * The directory sources/: what could become a pool. Opening a file asks; a lookup never
+ * does.
  *
- * What is written to a file (a <source> document: auth, initiator) is kept in memory and goes with
- * the next questions to that host; its own lock guards that.
+ * What is written to a file (a <source> document: auth, initiator) is kept in memory and
+ * goes with the next questions to that host; its own lock guards that.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -89,17 +90,18 @@ static int show_sources(const struct node *n, struct call *call, struct buf *out
 		struct question *q = find(n->name, n->sub);
 
 		if (q && buf_add(&text, q->text.data, q->text.len) < 0)
-			return error_set(err, ENOMEM, "cannot ask '%s': out of memory", n->sub);
+			return error_set(err, ENOMEM, "cannot ask '%s': out of memory",
+					 n->sub);
 	}
 	return sources_show(n->name, n->sub, text.len ? &text : NULL, call, out, err);
 }
 
-static int store_question(const struct node *n, const char *text, size_t len, struct call *call,
-			  struct error *err)
+static int store_question(const struct node *n, const char *text, size_t len,
+			  struct call *call, struct error *err)
 {
 	if (keep(n->name, n->sub, text, len) < 0)
-		return error_set(err, ENOMEM, "cannot keep what to ask '%s': out of memory",
-				 n->sub);
+		return error_set(err, ENOMEM,
+				 "cannot keep what to ask '%s': out of memory", n->sub);
 	return 0;
 }
 
@@ -181,7 +183,8 @@ static int hosts_lookup(const struct node *dir, const char *name, struct node *o
 	return node_set(out, &host_row, NULL, dir->name, name, 0);
 }
 
-/* Every host can be looked up, none can be listed: only those that were told a question. */
+/* Every host can be looked up, none can be listed: only those that were told a question.
+ */
 static int hosts_list(const struct node *dir, struct listing *into, struct call *call,
 		      struct error *err)
 {
@@ -245,7 +248,8 @@ static int sources_list(const struct node *dir, struct listing *into, struct cal
 			struct error *err)
 {
 	for (size_t i = 0; i < SHOWN; i++)
-		if (listing_add(into, types[i].type, IFTODT(types[i].row->kind->type)) < 0)
+		if (listing_add(into, types[i].type, IFTODT(types[i].row->kind->type)) <
+		    0)
 			return error_set(err, ENOMEM, "cannot list: out of memory");
 	return 0;
 }

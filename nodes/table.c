@@ -90,7 +90,8 @@ static int cannot(const struct node *n, int code, const char *what, struct error
 	char path[512];
 
 	node_path(n, path, sizeof(path));
-	return error_set(err, code, "cannot %s '%s': it is not meant for that", what, path);
+	return error_set(err, code, "cannot %s '%s': it is not meant for that", what,
+			 path);
 }
 
 struct executor *node_executor(const struct node *n, enum node_op op, bool *verb)
@@ -103,8 +104,8 @@ struct executor *node_executor(const struct node *n, enum node_op op, bool *verb
 	return n->row->kind->where ? n->row->kind->where(n, op, verb) : NULL;
 }
 
-int node_lookup(const struct node *dir, const char *name, struct node *out, struct stat *st,
-		struct call *call, struct error *err)
+int node_lookup(const struct node *dir, const char *name, struct node *out,
+		struct stat *st, struct call *call, struct error *err)
 {
 	st->st_ino = 0;
 	if (!dir->row->kind->lookup)
@@ -156,8 +157,8 @@ int node_make(const struct node *dir, const char *name, mode_t type, struct node
 	return r;
 }
 
-int node_remove(const struct node *dir, const char *name, bool directory, struct call *call,
-		struct error *err)
+int node_remove(const struct node *dir, const char *name, bool directory,
+		struct call *call, struct error *err)
 {
 	if (!dir->row->kind->remove)
 		return cannot(dir, EPERM, "remove anything from", err);
@@ -165,16 +166,18 @@ int node_remove(const struct node *dir, const char *name, bool directory, struct
 }
 
 int node_rename(const struct node *dir, const char *name, const struct node *to_dir,
-		const char *to_name, unsigned flags, struct node *moved, struct call *call,
-		struct error *err)
+		const char *to_name, unsigned flags, struct node *moved,
+		struct call *call, struct error *err)
 {
 	*moved = (struct node){ 0 };
 	if (!dir->row->kind->rename)
 		return cannot(dir, EPERM, "rename anything in", err);
-	return dir->row->kind->rename(dir, name, to_dir, to_name, flags, moved, call, err);
+	return dir->row->kind->rename(dir, name, to_dir, to_name, flags, moved, call,
+				      err);
 }
 
-int node_statfs(const struct node *n, struct statvfs *st, struct call *call, struct error *err)
+int node_statfs(const struct node *n, struct statvfs *st, struct call *call,
+		struct error *err)
 {
 	struct pool_stat ps = { 0 };
 
@@ -194,7 +197,8 @@ int node_statfs(const struct node *n, struct statvfs *st, struct call *call, str
 	return 0;
 }
 
-int node_list(const struct node *dir, struct listing *into, struct call *call, struct error *err)
+int node_list(const struct node *dir, struct listing *into, struct call *call,
+	      struct error *err)
 {
 	*into = (struct listing){ 0 };
 	if (!dir->row->kind->list)
@@ -209,8 +213,8 @@ int node_list(const struct node *dir, struct listing *into, struct call *call, s
 
 /* -- open files -- */
 
-int node_open(const struct node *n, int flags, bool created, pid_t pid, struct handle **out,
-	      struct call *call, struct error *err)
+int node_open(const struct node *n, int flags, bool created, pid_t pid,
+	      struct handle **out, struct call *call, struct error *err)
 {
 	AUTO_FREE struct handle *h = calloc(1, sizeof(*h));
 
@@ -254,7 +258,8 @@ struct volume_handle *handle_volume(struct handle *h)
 	return h->volume;
 }
 
-int handle_read(struct handle *h, uint64_t off, size_t size, struct buf *out, struct error *err)
+int handle_read(struct handle *h, uint64_t off, size_t size, struct buf *out,
+		struct error *err)
 {
 	if (h->node.row->kind->read)
 		return h->node.row->kind->read(h, off, size, out, err);
@@ -292,7 +297,9 @@ int handle_flush(struct handle *h, pid_t pid, struct call *call, struct error *e
 
 int handle_fsync(struct handle *h, bool data_only, struct call *call, struct error *err)
 {
-	return h->node.row->kind->fsync ? h->node.row->kind->fsync(h, data_only, call, err) : 0;
+	return h->node.row->kind->fsync
+		       ? h->node.row->kind->fsync(h, data_only, call, err)
+		       : 0;
 }
 
 bool handle_needs_no_flush(const struct handle *h)
@@ -324,7 +331,8 @@ void node_remember(const struct node *n, const char *name, const struct error *e
 			volume = name;
 		pool_remember(n->pool, volume, err);
 	} else if (n->row->kind == &pools_kind && name) {
-		/* the object that refused: a pool that is there, else only the root's file */
+		/* the object that refused: a pool that is there, else only the root's
+		 * file */
 		AUTO_POOL struct pool *p = pools_find(name);
 
 		if (p)

@@ -1,9 +1,10 @@
 /*
  * How the tree is described: rows and kinds (after Linux configfs). For nodes/ alone.
  *
- * A row is a name in a directory, a kind is a behaviour. Adding an attribute is one show_ function
- * and one row: readdir, lookup, mode, open and read follow from it. A NULL member of a kind means
- * that such a thing cannot be done there, which the callers in table.c turn into an errno.
+ * A row is a name in a directory, a kind is a behaviour. Adding an attribute is one show_
+ * function and one row: readdir, lookup, mode, open and read follow from it. A NULL
+ * member of a kind means that such a thing cannot be done there, which the callers in
+ * table.c turn into an errno.
  */
 #pragma once
 
@@ -31,20 +32,23 @@ struct handle {
 
 struct kind {
 	mode_t type; /* S_IFDIR or S_IFREG */
-	/* directories; st is filled in by lookup and make where they know it already (st_ino != 0) */
+	/* directories; st is filled in by lookup and make where they know it already
+	 * (st_ino != 0) */
 	int (*lookup)(const struct node *dir, const char *name, struct node *out,
 		      struct stat *st, struct call *call, struct error *err);
 	int (*list)(const struct node *dir, struct listing *into, struct call *call,
 		    struct error *err);
-	int (*make)(const struct node *dir, const char *name, mode_t type, struct node *out,
-		    struct stat *st, struct call *call, struct error *err);
+	int (*make)(const struct node *dir, const char *name, mode_t type,
+		    struct node *out, struct stat *st, struct call *call,
+		    struct error *err);
 	int (*remove)(const struct node *dir, const char *name, bool directory,
 		      struct call *call, struct error *err);
 	int (*rename)(const struct node *dir, const char *name, const struct node *to_dir,
 		      const char *to_name, unsigned flags, struct node *moved,
 		      struct call *call, struct error *err);
 	/* anything; st has ino, mode, owner, nlink and times by default */
-	int (*stat)(const struct node *n, struct stat *st, struct call *call, struct error *err);
+	int (*stat)(const struct node *n, struct stat *st, struct call *call,
+		    struct error *err);
 	int (*setattr)(const struct node *n, const struct node_attr *a, struct call *call,
 		       struct error *err);
 	/* files */
@@ -54,9 +58,11 @@ struct kind {
 		    struct error *err);
 	ssize_t (*write)(struct handle *h, const void *data, size_t size, uint64_t off,
 			 struct call *call, struct error *err);
-	int (*truncate)(struct handle *h, uint64_t size, struct call *call, struct error *err);
+	int (*truncate)(struct handle *h, uint64_t size, struct call *call,
+			struct error *err);
 	int (*flush)(struct handle *h, pid_t pid, struct call *call, struct error *err);
-	int (*fsync)(struct handle *h, bool data_only, struct call *call, struct error *err);
+	int (*fsync)(struct handle *h, bool data_only, struct call *call,
+		     struct error *err);
 	void (*close)(struct handle *h, struct call *call);
 	/* NULL: nothing of it waits */
 	struct executor *(*where)(const struct node *n, enum node_op op, bool *verb);
@@ -73,12 +79,14 @@ struct row {
 	const struct kind *kind;
 	unsigned flags;
 	const struct row *rows; /* of a table */
-	/* the directory of such nodes, from their pool's on; NULL: the row's name is theirs */
+	/* the directory of such nodes, from their pool's on; NULL: the row's name is
+	 * theirs */
 	const char *in;
-	int (*show)(const struct node *n, struct call *call, struct buf *out, struct error *err);
+	int (*show)(const struct node *n, struct call *call, struct buf *out,
+		    struct error *err);
 	/* text is NUL-terminated; values and verbs come without their final newline */
-	int (*store)(const struct node *n, const char *text, size_t len, struct call *call,
-		     struct error *err);
+	int (*store)(const struct node *n, const char *text, size_t len,
+		     struct call *call, struct error *err);
 };
 
 #define ATTR(n, fn)            { .name = n, .perm = 0444, .kind = &value_kind, .show = fn }
@@ -97,18 +105,22 @@ struct row {
 struct call no_wait(const struct call *call, struct pool *p);
 
 /* What documents share with values. */
-int value_stat(const struct node *n, struct stat *st, struct call *call, struct error *err);
-int value_open(struct handle *h, bool created, pid_t pid, struct call *call, struct error *err);
+int value_stat(const struct node *n, struct stat *st, struct call *call,
+	       struct error *err);
+int value_open(struct handle *h, bool created, pid_t pid, struct call *call,
+	       struct error *err);
 struct executor *value_where(const struct node *n, enum node_op op, bool *verb);
 
 extern const struct kind table_kind;    /* a directory of rows */
 extern const struct kind value_kind;    /* a value or verb per write */
-extern const struct kind document_kind; /* XML, committed by the write that completes it */
+extern const struct kind
+	document_kind; /* XML, committed by the write that completes it */
 extern const struct kind stream_kind;   /* events */
-extern const struct kind described_kind; /* rows, one of them a document that editors edit */
+extern const struct kind
+	described_kind; /* rows, one of them a document that editors edit */
 extern const struct kind scratch_kind;  /* what editors leave beside an xml */
-extern const struct kind pools_kind, volumes_kind, infos_kind, snapshots_kind, secrets_kind,
-	backends_kind, sources_kind;
+extern const struct kind pools_kind, volumes_kind, infos_kind, snapshots_kind,
+	secrets_kind, backends_kind, sources_kind;
 
 /* -- rows that more than one file needs -- */
 
@@ -118,7 +130,8 @@ extern const struct row root_rows[], pool_rows[], info_rows[];
 
 /* -- making nodes -- */
 
-/* Fills out with a reference on pool and copies of the strings. -ENOMEM leaves it empty. */
+/* Fills out with a reference on pool and copies of the strings. -ENOMEM leaves it empty.
+ */
 int node_set(struct node *out, const struct row *row, struct pool *pool, const char *name,
 	     const char *sub, uint64_t ident);
 /* The row of that name in a table, or NULL. */
@@ -126,7 +139,8 @@ const struct row *row_find(const struct row *rows, const char *name);
 /* Adds a name to a listing. -ENOMEM. */
 int listing_add(struct listing *l, const char *name, unsigned char type);
 /* st_ino of a row, pool and two names (any may be NULL). */
-uint64_t ino_of(const struct row *row, struct pool *pool, const char *name, const char *sub);
+uint64_t ino_of(const struct row *row, struct pool *pool, const char *name,
+		const char *sub);
 
 /* Ends up in out as a text followed by a newline. */
 int show_text(struct buf *out, const char *text);
@@ -136,7 +150,8 @@ void stat_defaults(const struct node *n, struct stat *st);
 void stat_from_volume(const struct vol_stat *vs, struct stat *st);
 const struct nodes_options *nodes_options(void);
 
-/* The executor for blocking work that belongs to no pool (mkdir pools/x), and for discovery. */
+/* The executor for blocking work that belongs to no pool (mkdir pools/x), and for
+ * discovery. */
 struct executor *tree_executor(void);
 struct executor *sources_executor(void);
 /* The pool's executor, unless nothing of the pool can hang. */
@@ -145,27 +160,30 @@ struct executor *pool_where(struct pool *p);
 /* Whether two ids are threads of one process. */
 pid_t process_of(pid_t tid);
 
-/* Scratch files and hidden documents, see scratch.c. beside: pool's serial and the volume's name. */
+/* Scratch files and hidden documents, see scratch.c. beside: pool's serial and the
+ * volume's name. */
 int scratch_lookup(const struct node *dir, const char *name, struct node *out);
 int scratch_make(const struct node *dir, const char *name, mode_t mode, struct node *out,
 		 struct error *err);
 int scratch_remove(const struct node *dir, const char *name);
 int scratch_move(const struct node *dir, const char *name, const char *to);
-int scratch_each(const struct node *dir, int (*fn)(void *arg, const char *name), void *arg);
+int scratch_each(const struct node *dir, int (*fn)(void *arg, const char *name),
+		 void *arg);
 /* Its content added to out; -ENOENT. */
 int scratch_text(const struct node *dir, const char *name, struct buf *out);
 /* A new one with this content, replacing one of that name. */
 int scratch_put(const struct node *dir, const char *name, const struct buf *text,
 		struct error *err);
-/* The document `xml` was unlinked or renamed away: not shown until a document takes its name. */
+/* The document `xml` was unlinked or renamed away: not shown until a document takes its
+ * name. */
 void document_hide(const struct node *dir, bool hide);
 bool document_hidden(const struct node *dir);
 /* A pool or volume went or was renamed: its scratch files go. */
 void scratch_drop(struct pool *p, const char *volume);
 void scratch_exit(void);
 
-/* Commits a whole text to a document's row; a refusal is -EBADMSG. wait false: the text is parsed
- * here and carried out by the pool's executor. */
+/* Commits a whole text to a document's row; a refusal is -EBADMSG. wait false: the text
+ * is parsed here and carried out by the pool's executor. */
 int document_commit(const struct node *doc, const struct buf *text, bool wait,
 		    struct call *call, struct error *err);
 

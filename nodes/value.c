@@ -6,13 +6,16 @@
 
 #define VALUE_LIMIT 4096
 
-static int render(const struct node *n, struct call *call, struct buf *out, struct error *err)
+static int render(const struct node *n, struct call *call, struct buf *out,
+		  struct error *err)
 {
 	return n->row->show ? n->row->show(n, call, out, err) : 0;
 }
 
-/* The exact size costs a rendering; what cannot be shown is empty here and says why at open. */
-int value_stat(const struct node *n, struct stat *st, struct call *call, struct error *err)
+/* The exact size costs a rendering; what cannot be shown is empty here and says why at
+ * open. */
+int value_stat(const struct node *n, struct stat *st, struct call *call,
+	       struct error *err)
 {
 	AUTO_BUF struct buf text = { 0 };
 
@@ -24,7 +27,8 @@ int value_stat(const struct node *n, struct stat *st, struct call *call, struct 
 	return 0;
 }
 
-int value_open(struct handle *h, bool created, pid_t pid, struct call *call, struct error *err)
+int value_open(struct handle *h, bool created, pid_t pid, struct call *call,
+	       struct error *err)
 {
 	if ((h->flags & O_ACCMODE) == O_WRONLY)
 		return 0;
@@ -53,15 +57,17 @@ static ssize_t value_write(struct handle *h, const void *data, size_t size, uint
 	return r < 0 ? r : (ssize_t)size;
 }
 
-/* O_TRUNC and truncate to nothing are what a redirection does first: they change nothing. */
-static int value_setattr(const struct node *n, const struct node_attr *a, struct call *call,
-			 struct error *err)
+/* O_TRUNC and truncate to nothing are what a redirection does first: they change nothing.
+ */
+static int value_setattr(const struct node *n, const struct node_attr *a,
+			 struct call *call, struct error *err)
 {
 	if (a->attr.mask & (VOL_MODE | VOL_UID | VOL_GID))
 		return error_set(err, EPERM,
 				 "mode and owner of '%s' come from the mount options", n->row->name);
 	if ((a->attr.mask & NODE_SIZE) && a->size)
-		return error_set(err, EINVAL, "'%s' has the size of its value", n->row->name);
+		return error_set(err, EINVAL, "'%s' has the size of its value",
+				 n->row->name);
 	return 0;
 }
 

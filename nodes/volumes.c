@@ -38,8 +38,8 @@ static int volume_setattr_node(const struct node *n, const struct node_attr *a,
 static int volume_node_open(struct handle *h, bool created, pid_t pid, struct call *call,
 			    struct error *err)
 {
-	return volume_open(h->node.pool, h->node.name, h->node.sub, h->flags, created, pid,
-			   &h->volume, call, err);
+	return volume_open(h->node.pool, h->node.name, h->node.sub, h->flags, created,
+			   pid, &h->volume, call, err);
 }
 
 static int volume_node_truncate(struct handle *h, uint64_t size, struct call *call,
@@ -48,9 +48,11 @@ static int volume_node_truncate(struct handle *h, uint64_t size, struct call *ca
 	return volume_ftruncate(h->volume, size, call, err);
 }
 
-static int volume_node_flush(struct handle *h, pid_t pid, struct call *call, struct error *err)
+static int volume_node_flush(struct handle *h, pid_t pid, struct call *call,
+			     struct error *err)
 {
-	return volume_flush_ready(h->volume) ? 0 : volume_flush(h->volume, pid, call, err);
+	return volume_flush_ready(h->volume) ? 0
+					     : volume_flush(h->volume, pid, call, err);
 }
 
 static int volume_node_fsync(struct handle *h, bool data_only, struct call *call,
@@ -113,13 +115,15 @@ static int volumes_list(const struct node *dir, struct listing *into, struct cal
 	return volume_list(dir->pool, add_volume, into, call, err);
 }
 
-static int volumes_make(const struct node *dir, const char *name, mode_t type, struct node *out,
-			struct stat *st, struct call *call, struct error *err)
+static int volumes_make(const struct node *dir, const char *name, mode_t type,
+			struct node *out, struct stat *st, struct call *call,
+			struct error *err)
 {
 	int r;
 
 	if (type != S_IFREG)
-		return error_set(err, EPERM, "volumes holds volumes only, no directories");
+		return error_set(err, EPERM,
+				 "volumes holds volumes only, no directories");
 	r = volume_create(dir->pool, name, call, err);
 	return r < 0 ? r : volumes_lookup(dir, name, out, st, call, err);
 }
@@ -132,16 +136,17 @@ static int volumes_remove(const struct node *dir, const char *name, bool directo
 	return volume_delete(dir->pool, name, call, err);
 }
 
-static int volumes_rename(const struct node *dir, const char *name, const struct node *to_dir,
-			  const char *to_name, unsigned flags, struct node *moved,
-			  struct call *call, struct error *err)
+static int volumes_rename(const struct node *dir, const char *name,
+			  const struct node *to_dir, const char *to_name, unsigned flags,
+			  struct node *moved, struct call *call, struct error *err)
 {
 	unsigned how = 0;
 	struct stat st;
 	int r;
 
 	if (!node_equal(dir, to_dir))
-		return error_set(err, EXDEV, "a volume cannot be renamed into another directory");
+		return error_set(err, EXDEV,
+				 "a volume cannot be renamed into another directory");
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return error_set(err, EINVAL, "volumes cannot be renamed in that way");
 	if (flags & RENAME_NOREPLACE)

@@ -1,4 +1,5 @@
-/* Resizing a file or the disk inside it, and making an image independent of what is below. */
+/* Resizing a file or the disk inside it, and making an image independent of what is
+ * below. */
 #include <stdio.h>
 
 #include "backends/common/file_image.h"

@@ -1,14 +1,16 @@
 /*
- * Images of discs and floppies, and old disk formats that qemu only reads: iso, dmg, cloop, fat,
- * bochs, cow. Layouts: ECMA-119 8.1; Apple's UDIF trailer as in qemu block/dmg.c; block/cloop.c;
- * Microsoft's FAT specification; bochs' iodev/hdimage/hdimage.h; qemu 2.1 block/cow.c.
+ * Images of discs and floppies, and old disk formats that qemu only reads: iso, dmg,
+ * cloop, fat, bochs, cow. Layouts: ECMA-119 8.1; Apple's UDIF trailer as in qemu
+ * block/dmg.c; block/cloop.c; Microsoft's FAT specification; bochs'
+ * iodev/hdimage/hdimage.h; qemu 2.1 block/cow.c.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "backends/common/image_families.h"
 
-/* The volume descriptors are in sector 16, of 2048 bytes each. What a reader gets is the file. */
+/* The volume descriptors are in sector 16, of 2048 bytes each. What a reader gets is the
+ * file. */
 const struct image_format image_iso = {
 	.name = "iso",
 	IMAGE_MAGIC(32769, "CD001"),
@@ -96,7 +98,8 @@ const struct image_format image_cow = {
 	.probe = cow_probe,
 };
 
-/* -- fat: a boot sector that is one in all that mkfs.fat, Windows and libblkid agree on -- */
+/* -- fat: a boot sector that is one in all that mkfs.fat, Windows and libblkid agree on
+ * -- */
 
 static bool power_of_two(unsigned n, unsigned max)
 {
@@ -107,15 +110,18 @@ static int fat_probe(struct image_reader *r, struct image_info *out, struct erro
 {
 	const uint8_t *b = r->head;
 	bool jumps = (b[0] == 0xeb && b[2] == 0x90) || b[0] == 0xe9;
-	bool named = memcmp(b + 54, "FAT12   ", 8) == 0 || memcmp(b + 54, "FAT16   ", 8) == 0 ||
+	bool named = memcmp(b + 54, "FAT12   ", 8) == 0 ||
+		     memcmp(b + 54, "FAT16   ", 8) == 0 ||
 		     memcmp(b + 82, "FAT32   ", 8) == 0;
-	unsigned sector = le16(b + 11), reserved = le16(b + 14), fats = b[16], media = b[21];
+	unsigned sector = le16(b + 11), reserved = le16(b + 14), fats = b[16],
+		 media = b[21];
 
 	if (!jumps || !named || sector < 512 || !power_of_two(sector, 4096) ||
 	    !power_of_two(b[13], 128) || reserved == 0 || fats == 0 || fats > 4 ||
 	    (media != 0xf0 && media < 0xf8))
 		return IMAGE_OTHER;
-	return 0; /* the disk is the file, also where the filesystem leaves some of it unused */
+	return 0; /* the disk is the file, also where the filesystem leaves some of it
+		     unused */
 }
 
 const struct image_format image_fat = {

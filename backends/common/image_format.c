@@ -1,4 +1,5 @@
-/* Which format an image has: the table of formats, in the order in which they are tried. */
+/* Which format an image has: the table of formats, in the order in which they are tried.
+ */
 #include "backends/common/image_format.h"
 
 #include <errno.h>
@@ -13,9 +14,9 @@ const char *const image_formats[] = {
 };
 
 /*
- * What libvirt tries, in its order (storage_file_probe.c), so that a file which two of them
- * match is what libvirt says; then what it does not try. fat is last: it may be what one of
- * the others holds.
+ * What libvirt tries, in its order (storage_file_probe.c), so that a file which two of
+ * them match is what libvirt says; then what it does not try. fat is last: it may be what
+ * one of the others holds.
  */
 static const struct image_format *const formats[] = {
 	&image_iso,
@@ -55,7 +56,8 @@ static void set_plain(struct image_info *out, const char *format, uint64_t size)
 }
 
 /* 1, 0 or -EIO */
-static int has_magic(struct image_reader *r, const struct image_format *f, struct error *err)
+static int has_magic(struct image_reader *r, const struct image_format *f,
+		     struct error *err)
 {
 	uint8_t bytes[32];
 	const uint8_t *at = bytes;
@@ -86,7 +88,8 @@ static int try_format(struct image_reader *r, const struct image_format *f,
 	set_plain(out, f->name, r->size);
 	ret = f->probe ? f->probe(r, out, err) : 0;
 	if (ret == 0 && out->capacity > INT64_MAX)
-		ret = error_set(err, EINVAL, "it says that the disk has 2^63 bytes or more");
+		ret = error_set(err, EINVAL,
+				"it says that the disk has 2^63 bytes or more");
 	if (ret == -EINVAL)
 		error_prefix(err, "the header of this %s image is damaged", f->name);
 	if (ret < 0)
@@ -140,7 +143,8 @@ static int set_text(char **to, const char *text)
 	return 0;
 }
 
-/* To libvirt a luks container is a raw file with an encryption, and compat 0.10 is not said. */
+/* To libvirt a luks container is a raw file with an encryption, and compat 0.10 is not
+ * said. */
 int image_describe(const struct image_info *info, struct volume_spec *out)
 {
 	bool luks = strcmp(info->format, "luks") == 0;
@@ -150,7 +154,8 @@ int image_describe(const struct image_info *info, struct volume_spec *out)
 	    set_text(&out->compat, info->has_features ? info->compat : NULL) < 0 ||
 	    set_text(&out->encryption.format, aes ? "qcow" : info->encryption) < 0 ||
 	    set_text(&out->backing.path, info->backing) < 0 ||
-	    set_text(&out->backing.format, info->backing ? info->backing_format : NULL) < 0)
+	    set_text(&out->backing.format, info->backing ? info->backing_format : NULL) <
+		    0)
 		return -ENOMEM;
 	out->has_capacity = true;
 	out->capacity = info->capacity;

@@ -1,8 +1,8 @@
 /*
- * Disk image formats, recognised from their own headers: family of formats by family, one const
- * struct each (after util-linux libblkid). Only reads; never opens another file; only where
- * SEEK_DATA finds data. Hostile headers give an error or "raw", never a crash, a hang, a large
- * allocation or a read past 1 MiB in all.
+ * Disk image formats, recognised from their own headers: family of formats by family, one
+ * const struct each (after util-linux libblkid). Only reads; never opens another file;
+ * only where SEEK_DATA finds data. Hostile headers give an error or "raw", never a crash,
+ * a hang, a large allocation or a read past 1 MiB in all.
  */
 #pragma once
 
@@ -31,10 +31,10 @@ struct image_info {
 void image_info_clear(struct image_info *info);
 
 /*
- * Probes an open regular file (or device) from its start; its offset moves. size: of the file.
- * out is zero on entry. What is not recognised, or too short, is "raw" with the file's size.
- * -EIO: reading failed; -EINVAL: it claims a format whose header is damaged; out then has format
- * and capacity = size.
+ * Probes an open regular file (or device) from its start; its offset moves. size: of the
+ * file. out is zero on entry. What is not recognised, or too short, is "raw" with the
+ * file's size. -EIO: reading failed; -EINVAL: it claims a format whose header is damaged;
+ * out then has format and capacity = size.
  */
 int image_probe(int fd, uint64_t size, struct image_info *out, struct error *err);
 
@@ -42,8 +42,8 @@ int image_probe(int fd, uint64_t size, struct image_info *out, struct error *err
 int image_probe_bytes(const void *data, size_t len, uint64_t size, struct image_info *out,
 		      struct error *err);
 
-/* Fills what a description has from a probe: format, capacity, compat, features, cluster size,
- * encryption, backing (path and format). -ENOMEM. */
+/* Fills what a description has from a probe: format, capacity, compat, features, cluster
+ * size, encryption, backing (path and format). -ENOMEM. */
 int image_describe(const struct image_info *info, struct volume_spec *out);
 
 /* All names that image_probe can give, NULL-terminated, "raw" first. */

@@ -50,7 +50,8 @@ struct luks2_scan {
 	uint64_t start, sum; /* where the data start; their size, unless dynamic */
 };
 
-/* The string behind the quote before *p, cut to a word; *p goes behind it. False: no end. */
+/* The string behind the quote before *p, cut to a word; *p goes behind it. False: no end.
+ */
 static bool luks2_string(const char **p, char out[LUKS2_WORD])
 {
 	size_t len = 0;

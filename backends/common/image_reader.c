@@ -105,9 +105,10 @@ int image_read(struct image_reader *r, uint64_t off, void *to, size_t len,
 	       struct error *err)
 {
 	if (off > r->size || len > r->size - off)
-		return error_set(err, EINVAL,
-				 "it refers to %zu bytes at byte %llu, but the file ends at %llu",
-				 len, (unsigned long long)off, (unsigned long long)r->size);
+		return error_set(
+			err, EINVAL,
+			"it refers to %zu bytes at byte %llu, but the file ends at %llu",
+			len, (unsigned long long)off, (unsigned long long)r->size);
 	if (off + len <= IMAGE_HEAD) {
 		memcpy(to, r->head + off, len);
 		return 0;

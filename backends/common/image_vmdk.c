@@ -28,7 +28,8 @@ static int vmdk_line(const char *line, struct image_info *out, uint64_t *sectors
 
 		free(out->backing);
 		out->backing = len ? strndup(name, len) : NULL;
-		return len && !out->backing ? error_code(err, ENOMEM, "cannot read it") : 0;
+		return len && !out->backing ? error_code(err, ENOMEM, "cannot read it")
+					    : 0;
 	}
 	if (sscanf(line, "%10s %" SCNu64, access, &extent) != 2)
 		return 0;

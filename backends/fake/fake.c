@@ -79,10 +79,11 @@ static int find_given(struct fake_pool *fp, struct error *err)
 	return r < 0 ? error_code(err, -r, "cannot find the fake's volumes") : 0;
 }
 
-static int fake_check(const struct pool_spec *spec, const struct host *host, struct call *call,
-		      bool *active, struct error *err)
+static int fake_check(const struct pool_spec *spec, const struct host *host,
+		      struct call *call, bool *active, struct error *err)
 {
-	struct fake_store *s = store_get(spec->source.name ? spec->source.name : spec->uuid);
+	struct fake_store *s =
+		store_get(spec->source.name ? spec->source.name : spec->uuid);
 
 	if (!s)
 		return error_code(err, ENOMEM, "cannot look at the fake pool");
@@ -97,8 +98,8 @@ static void set_active(struct fake_pool *fp, bool active)
 	fp->store->active = active;
 }
 
-static int fake_start(const struct pool_spec *spec, const struct host *host, struct call *call,
-		      void **pool, struct error *err)
+static int fake_start(const struct pool_spec *spec, const struct host *host,
+		      struct call *call, void **pool, struct error *err)
 {
 	AUTO_FAKE struct fake_pool *fp = pool_new(spec, host);
 	int r;
@@ -154,7 +155,9 @@ static int set_unbuilt(const struct fake_pool *fp, bool on, struct error *err)
 		return 0;
 	snprintf(path, sizeof(path), "%s/unbuilt", fp->control);
 	if (!on)
-		return unlink(path) < 0 && errno != ENOENT ? error_errno(err, "cannot build") : 0;
+		return unlink(path) < 0 && errno != ENOENT
+			       ? error_errno(err, "cannot build")
+			       : 0;
 
 	FILE *f = fopen(path, "we");
 
@@ -182,8 +185,8 @@ static int fake_build(const struct pool_spec *spec, const struct host *host,
 	return set_unbuilt(fp, false, err);
 }
 
-static int fake_remove(const struct pool_spec *spec, const struct host *host, struct call *call,
-		       struct error *err)
+static int fake_remove(const struct pool_spec *spec, const struct host *host,
+		       struct call *call, struct error *err)
 {
 	AUTO_FAKE struct fake_pool *fp = pool_new(spec, host);
 	int r;
@@ -216,12 +219,14 @@ static int fake_pool_stat(void *pool, struct pool_stat *out, struct call *call,
 	SCOPED_LOCK(&fp->store->lock);
 	out->capacity = control_size(fp, "size", UINT64_C(1) << 30);
 	out->allocation = store_used(fp);
-	out->available = out->capacity > out->allocation ? out->capacity - out->allocation : 0;
+	out->available =
+		out->capacity > out->allocation ? out->capacity - out->allocation : 0;
 	return 0;
 }
 
 static int fake_discover(const struct pool_source *from, const struct host *host,
-			 source_each each, void *arg, struct call *call, struct error *err)
+			 source_each each, void *arg, struct call *call,
+			 struct error *err)
 {
 	static const char *const names[] = { "one", "two" };
 	int r = 0;
@@ -231,8 +236,9 @@ static int fake_discover(const struct pool_source *from, const struct host *host
 
 		s.name = strdup(names[i]);
 		s.format = strdup("provisioned");
-		r = s.name && s.format ? each(arg, &s) :
-					 error_code(err, ENOMEM, "cannot find fake sources");
+		r = s.name && s.format
+			    ? each(arg, &s)
+			    : error_code(err, ENOMEM, "cannot find fake sources");
 	}
 	return r;
 }

@@ -1,19 +1,16 @@
 /*
- * Pool type "fake", for tests only: volumes in memory, and a control directory whose files make
- * operations slow, stuck or wrong while they are there.
+ * Pool type "fake", for tests only: volumes in memory, and a control directory whose
+ *files make operations slow, stuck or wrong while they are there.
  *
- * source/format says how its volumes come to be: files, provisioned or given. source/name is the
- * control directory's path:
- *	size       capacity of the pool (1 GiB)
- *	extent     unit of provisioned sizes (4 MiB); 0: any size, and empty volumes
- *	dirty      what a volume gains holds garbage
- *	unbuilt    start fails; build removes it, delete makes it
- *	away       the source does not answer
- *	given      volumes of a given pool, a line "NAME SIZE" each (unit0 and unit1 of 64 MiB)
- *	event      "added NAME", "removed NAME" or "all": done from outside, and taken away
- *	OPERATION  a fault, see fault_read; named as struct backend's members, and read, write,
- *	           flush, punch, zero
- * Volumes outlive stop and start, and end with the daemon.
+ * source/format says how its volumes come to be: files, provisioned or given. source/name
+ *is the control directory's path: size       capacity of the pool (1 GiB) extent     unit
+ *of provisioned sizes (4 MiB); 0: any size, and empty volumes dirty      what a volume
+ *gains holds garbage unbuilt    start fails; build removes it, delete makes it away the
+ *source does not answer given      volumes of a given pool, a line "NAME SIZE" each
+ *(unit0 and unit1 of 64 MiB) event      "added NAME", "removed NAME" or "all": done from
+ *outside, and taken away OPERATION  a fault, see fault_read; named as struct backend's
+ *members, and read, write, flush, punch, zero Volumes outlive stop and start, and end
+ *with the daemon.
  *
  * A store's lock guards its volumes and sizes; faults are waited for without it.
  */
@@ -35,7 +32,8 @@ struct fake_volume {
 	struct list link, snaps;
 	unsigned refs; /* the store's, and of opens */
 	char *name, *format, *backing;
-	uint64_t size, capacity, ident; /* capacity: of the disk inside; size of what is read */
+	uint64_t size, capacity,
+		ident; /* capacity: of the disk inside; size of what is read */
 	struct timespec mtime;
 	int fd; /* memory; its size is size */
 };
@@ -101,7 +99,8 @@ void store_remove_snap(struct fake_snap *snap);
 /* What the pool's volumes take: provisioned bytes, or those of memory. */
 uint64_t store_used(struct fake_pool *fp);
 /* Grows or shrinks; grown bytes are garbage in a dirty pool. -ENOSPC. */
-int store_resize(struct fake_pool *fp, struct fake_volume *v, uint64_t size, struct error *err);
+int store_resize(struct fake_pool *fp, struct fake_volume *v, uint64_t size,
+		 struct error *err);
 uint64_t store_round(struct fake_pool *fp, uint64_t size);
 /* A copy of the bytes. -errno */
 int copy_memory(int from, uint64_t size, struct error *err);
@@ -109,16 +108,17 @@ int copy_memory(int from, uint64_t size, struct error *err);
 /* -- fake_volume.c -- */
 
 int fake_list(void *pool, vol_each each, void *arg, struct call *, struct error *);
-int fake_vol_stat(void *pool, const char *name, struct vol_stat *, struct call *, struct error *);
+int fake_vol_stat(void *pool, const char *name, struct vol_stat *, struct call *,
+		  struct error *);
 int fake_vol_describe(void *pool, const char *name, struct volume_spec *, struct call *,
 		      struct error *);
-int fake_vol_create(void *pool, const char *name, const struct volume_spec *, struct call *,
-		    struct error *);
+int fake_vol_create(void *pool, const char *name, const struct volume_spec *,
+		    struct call *, struct error *);
 int fake_vol_delete(void *pool, const char *name, struct call *, struct error *);
-int fake_vol_rename(void *pool, const char *from, const char *to, unsigned flags, struct call *,
-		    struct error *);
-int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags, struct call *,
-		    struct error *);
+int fake_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
+		    struct call *, struct error *);
+int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
+		    struct call *, struct error *);
 int fake_vol_wipe(void *pool, const char *name, const char *algorithm, struct call *,
 		  struct error *);
 int fake_vol_flatten(void *pool, const char *name, struct call *, struct error *);
@@ -138,14 +138,15 @@ int fake_snap_revert(void *pool, const char *name, const char *snap, struct call
 
 /* -- fake_io.c -- */
 
-int fake_vol_open(void *pool, const char *name, const char *snap, int flags, struct vol_file *,
-		  struct call *, struct error *);
+int fake_vol_open(void *pool, const char *name, const char *snap, int flags,
+		  struct vol_file *, struct call *, struct error *);
 void fake_vol_close(void *pool, struct vol_file *);
 int fake_vol_fstat(void *pool, const struct vol_file *, struct vol_stat *, struct call *,
 		   struct error *);
 off_t fake_vol_seek(void *vol, off_t off, int whence, struct call *, struct error *);
-ssize_t fake_vol_copy(const struct vol_file *from, off_t from_off, const struct vol_file *to,
-		      off_t to_off, size_t len, struct call *, struct error *);
+ssize_t fake_vol_copy(const struct vol_file *from, off_t from_off,
+		      const struct vol_file *to, off_t to_off, size_t len, struct call *,
+		      struct error *);
 void fake_vol_submit(void *vol, struct io *);
 void fake_vol_cancel(void *vol, struct io *);
 int fake_io_start(struct fake_pool *fp, struct error *err);
@@ -155,4 +156,5 @@ void fake_io_stop(struct fake_pool *fp);
 
 void fake_events(struct fake_pool *fp);
 
-void fake_stat_of(const struct fake_pool *fp, const struct fake_volume *v, struct vol_stat *out);
+void fake_stat_of(const struct fake_pool *fp, const struct fake_volume *v,
+		  struct vol_stat *out);

@@ -1,4 +1,5 @@
-/* What happens to a fake pool without being asked: its source goes away, others add and remove. */
+/* What happens to a fake pool without being asked: its source goes away, others add and
+ * remove. */
 #include "backends/fake/fake.h"
 
 #include <errno.h>

@@ -13,7 +13,8 @@
 
 static bool path_of(const struct fake_pool *fp, const char *file, char *path, size_t size)
 {
-	return fp->control && snprintf(path, size, "%s/%s", fp->control, file) < (int)size;
+	return fp->control &&
+	       snprintf(path, size, "%s/%s", fp->control, file) < (int)size;
 }
 
 bool control_has(const struct fake_pool *fp, const char *file)
@@ -47,7 +48,8 @@ uint64_t control_size(const struct fake_pool *fp, const char *file, uint64_t oth
 	AUTO_BUF struct buf text = { 0 };
 	uint64_t size;
 
-	if (control_read(fp, file, &text) < 0 || size_parse_text(buf_text(&text), &size, NULL) < 0)
+	if (control_read(fp, file, &text) < 0 ||
+	    size_parse_text(buf_text(&text), &size, NULL) < 0)
 		return otherwise;
 	return size;
 }
@@ -70,7 +72,8 @@ bool fault_read(const struct fake_pool *fp, const char *operation, struct fault 
 	*out = (struct fault){ 0 };
 	if (control_read(fp, operation, &text) < 0)
 		return false;
-	for (word = strtok_r(text.data, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
+	for (word = strtok_r(text.data, " \n", &rest); word;
+	     word = strtok_r(NULL, " \n", &rest)) {
 		if (!strncmp(word, "errno=", 6))
 			out->code = errno_of(word + 6);
 		else if (!strncmp(word, "delay=", 6))
@@ -79,7 +82,8 @@ bool fault_read(const struct fake_pool *fp, const char *operation, struct fault 
 			out->hang = true;
 		else if (!strcmp(word, "stuck"))
 			out->stuck = true;
-		else if (!strcmp(word, "once") && path_of(fp, operation, path, sizeof(path)))
+		else if (!strcmp(word, "once") &&
+			 path_of(fp, operation, path, sizeof(path)))
 			unlink(path);
 	}
 	return true;
@@ -97,7 +101,8 @@ static int give_up(const struct call *call, const char *operation, struct error 
 	if (call->cancelled && *call->cancelled)
 		return error_set(err, EINTR, "the fake's %s was cancelled", operation);
 	if (deadline_passed(call->deadline_ns))
-		return error_set(err, ETIMEDOUT, "the fake's %s took too long", operation);
+		return error_set(err, ETIMEDOUT, "the fake's %s took too long",
+				 operation);
 	return 0;
 }
 

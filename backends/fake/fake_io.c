@@ -1,8 +1,8 @@
 /*
  * Open fake volumes: I/O is queued and done by the pool's own thread, in any order.
  *
- * fake_pool.lock guards the queue. Bytes are moved without locks; sizes are looked at under the
- * store's.
+ * fake_pool.lock guards the queue. Bytes are moved without locks; sizes are looked at
+ * under the store's.
  */
 #include "backends/fake/fake.h"
 
@@ -51,7 +51,8 @@ int fake_vol_open(void *pool, const char *name, const char *snap, int flags,
 		return error_set(err, ENOENT, "there is no volume '%s'", name);
 	o->snap = snap ? store_find_snap(v, snap) : NULL;
 	if (snap && !o->snap)
-		return error_set(err, ENOENT, "volume '%s' has no snapshot '%s'", name, snap);
+		return error_set(err, ENOENT, "volume '%s' has no snapshot '%s'", name,
+				 snap);
 	if (flags & O_TRUNC) {
 		r = store_resize(fp, v, 0, err);
 		if (r < 0)
@@ -118,8 +119,8 @@ static int make_room(struct fake_open *o, uint64_t end, struct error *err)
 	if (end <= o->v->size)
 		return 0;
 	if (o->fp->class != VOLUMES_ARE_FILES)
-		return error_set(err, ENOSPC, "the fake volume '%s' ends at %llu", o->v->name,
-				 (unsigned long long)o->v->size);
+		return error_set(err, ENOSPC, "the fake volume '%s' ends at %llu",
+				 o->v->name, (unsigned long long)o->v->size);
 	if (store_used(o->fp) + (end - o->v->size) > control_size(o->fp, "size", 1 << 30))
 		return error_set(err, ENOSPC, "the fake pool is full");
 	return store_resize(o->fp, o->v, end, err);
@@ -135,7 +136,8 @@ static ssize_t move_bytes(struct fake_open *o, const struct io *io, struct error
 		if (r == 0)
 			r = pwritev(memory_of(o), io->iov, io->iovcnt, io->off);
 	} else {
-		r = io->off >= size ? 0 : preadv(memory_of(o), io->iov, io->iovcnt, io->off);
+		r = io->off >= size ? 0
+				    : preadv(memory_of(o), io->iov, io->iovcnt, io->off);
 	}
 	return r < 0 && !err->code ? error_errno(err, "cannot access a fake volume") : r;
 }
@@ -158,7 +160,8 @@ static void finish(struct held *h)
 	ssize_t r;
 
 	if (h->cancelled)
-		r = error_set(&err, ECANCELED, "the fake's %s was cancelled", h->operation);
+		r = error_set(&err, ECANCELED, "the fake's %s was cancelled",
+			      h->operation);
 	else if (h->fault.code)
 		r = error_code(&err, h->fault.code, "the fake's %s was told to fail",
 			       h->operation);
@@ -270,7 +273,8 @@ void fake_vol_submit(void *vol, struct io *io)
 	struct error err = { 0 };
 
 	if (!h) {
-		io->done(io, error_code(&err, ENOMEM, "cannot access a fake volume"), &err);
+		io->done(io, error_code(&err, ENOMEM, "cannot access a fake volume"),
+			 &err);
 		return;
 	}
 	h->io = io;
@@ -302,7 +306,8 @@ void fake_vol_cancel(void *vol, struct io *io)
 
 /* -- the rest of a descriptor -- */
 
-off_t fake_vol_seek(void *vol, off_t off, int whence, struct call *call, struct error *err)
+off_t fake_vol_seek(void *vol, off_t off, int whence, struct call *call,
+		    struct error *err)
 {
 	struct fake_open *o = vol;
 	int r = fault(o->fp, "vol_seek", call, err);
@@ -315,8 +320,9 @@ off_t fake_vol_seek(void *vol, off_t off, int whence, struct call *call, struct 
 }
 
 /* At most 1 MiB, as servers do less than asked. */
-ssize_t fake_vol_copy(const struct vol_file *from, off_t from_off, const struct vol_file *to,
-		      off_t to_off, size_t len, struct call *call, struct error *err)
+ssize_t fake_vol_copy(const struct vol_file *from, off_t from_off,
+		      const struct vol_file *to, off_t to_off, size_t len,
+		      struct call *call, struct error *err)
 {
 	struct fake_open *a = from->vol, *b = to->vol;
 	size_t most = MIN(len, 1 << 20);

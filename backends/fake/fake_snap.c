@@ -19,12 +19,13 @@ static int find(struct fake_pool *fp, const char *name, const char *snap,
 		return no_volume(name, err);
 	*s = store_find_snap(*v, snap);
 	if (!*s)
-		return error_set(err, ENOENT, "volume '%s' has no snapshot '%s'", name, snap);
+		return error_set(err, ENOENT, "volume '%s' has no snapshot '%s'", name,
+				 snap);
 	return 0;
 }
 
-int fake_snap_list(void *pool, const char *name, vol_each each, void *arg, struct call *call,
-		   struct error *err)
+int fake_snap_list(void *pool, const char *name, vol_each each, void *arg,
+		   struct call *call, struct error *err)
 {
 	struct fake_pool *fp = pool;
 	int r = fault(fp, "snap_list", call, err);
@@ -94,8 +95,8 @@ int fake_snap_create(void *pool, const char *name, const char *snap, struct call
 	if (!v)
 		return no_volume(name, err);
 	if (store_find_snap(v, snap))
-		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already", name,
-				 snap);
+		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already",
+				 name, snap);
 	s = snap_new(v, snap, err);
 	if (!s)
 		return -ENOMEM;
@@ -111,8 +112,8 @@ static const char *clone_of(struct fake_store *store, const char *name, const ch
 	list_for_each(l, &store->volumes) {
 		const struct fake_volume *v = container_of(l, struct fake_volume, link);
 
-		if (v->backing && !strncmp(v->backing, name, len) && v->backing[len] == '@' &&
-		    !strcmp(v->backing + len + 1, snap))
+		if (v->backing && !strncmp(v->backing, name, len) &&
+		    v->backing[len] == '@' && !strcmp(v->backing + len + 1, snap))
 			return v->name;
 	}
 	return NULL;

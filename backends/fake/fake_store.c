@@ -1,4 +1,5 @@
-/* The fake's volumes: memory that outlives the pool's stop, with its store's lock held. */
+/* The fake's volumes: memory that outlives the pool's stop, with its store's lock held.
+ */
 #include "backends/fake/fake.h"
 
 #include <errno.h>
@@ -153,7 +154,8 @@ static int fill(int fd, uint64_t from, uint64_t to)
 	return 0;
 }
 
-int store_resize(struct fake_pool *fp, struct fake_volume *v, uint64_t size, struct error *err)
+int store_resize(struct fake_pool *fp, struct fake_volume *v, uint64_t size,
+		 struct error *err)
 {
 	uint64_t before = v->size, most = control_size(fp, "size", POOL_SIZE);
 	int r = 0;

@@ -34,11 +34,14 @@ int fake_list(void *pool, vol_each each, void *arg, struct call *call, struct er
 	return r < 0 ? r : fault(fp, "list", call, err);
 }
 
-void fake_stat_of(const struct fake_pool *fp, const struct fake_volume *v, struct vol_stat *out)
+void fake_stat_of(const struct fake_pool *fp, const struct fake_volume *v,
+		  struct vol_stat *out)
 {
 	struct stat st;
 
-	*out = (struct vol_stat){ .size = v->size, .allocated = v->size, .ident = v->ident };
+	*out = (struct vol_stat){ .size = v->size,
+				  .allocated = v->size,
+				  .ident = v->ident };
 	if (fp->class != VOLUMES_ARE_FILES)
 		return;
 	if (fstat(v->fd, &st) == 0)
@@ -70,8 +73,8 @@ static int copy_text(char **to, const char *from)
 	return from && !*to ? -ENOMEM : 0;
 }
 
-int fake_vol_describe(void *pool, const char *name, struct volume_spec *out, struct call *call,
-		      struct error *err)
+int fake_vol_describe(void *pool, const char *name, struct volume_spec *out,
+		      struct call *call, struct error *err)
 {
 	struct fake_pool *fp = pool;
 	struct vol_stat st;
@@ -89,13 +92,15 @@ int fake_vol_describe(void *pool, const char *name, struct volume_spec *out, str
 	out->capacity = v->capacity ? v->capacity : v->size;
 	out->allocation = st.allocated;
 	out->physical = v->size;
-	if (asprintf(&out->path, "/fake/%s", name) < 0 || copy_text(&out->format, v->format) < 0 ||
+	if (asprintf(&out->path, "/fake/%s", name) < 0 ||
+	    copy_text(&out->format, v->format) < 0 ||
 	    copy_text(&out->backing.path, v->backing) < 0)
 		return error_code(err, ENOMEM, "cannot describe volume '%s'", name);
 	return 0;
 }
 
-/* A backing path VOLUME@SNAPSHOT makes a clone, which has the snapshot's bytes from the start. */
+/* A backing path VOLUME@SNAPSHOT makes a clone, which has the snapshot's bytes from the
+ * start. */
 static int clone_into(struct fake_pool *fp, struct fake_volume *v, const char *backing,
 		      struct error *err)
 {
@@ -106,7 +111,8 @@ static int clone_into(struct fake_pool *fp, struct fake_volume *v, const char *b
 	int fd;
 
 	if (!snap)
-		return error_set(err, ENOENT, "there is no snapshot '%s' to clone", backing);
+		return error_set(err, ENOENT, "there is no snapshot '%s' to clone",
+				 backing);
 	fd = copy_memory(snap->fd, snap->size, err);
 	if (fd < 0)
 		return fd;
@@ -116,8 +122,8 @@ static int clone_into(struct fake_pool *fp, struct fake_volume *v, const char *b
 	return copy_text(&v->backing, backing);
 }
 
-static int fill_in(struct fake_pool *fp, struct fake_volume *v, const struct volume_spec *spec,
-		   struct error *err)
+static int fill_in(struct fake_pool *fp, struct fake_volume *v,
+		   const struct volume_spec *spec, struct error *err)
 {
 	bool raw = !spec->format || !strcmp(spec->format, "raw");
 	uint64_t size = 0;
@@ -173,9 +179,10 @@ int fake_vol_delete(void *pool, const char *name, struct call *call, struct erro
 	if (!v)
 		return no_volume(name, err);
 	if (!list_empty(&v->snaps))
-		return error_set(err, EBUSY,
-				 "volume '%s' has snapshots, such as '%s': remove them first",
-				 name, container_of(v->snaps.next, struct fake_snap, link)->name);
+		return error_set(
+			err, EBUSY,
+			"volume '%s' has snapshots, such as '%s': remove them first",
+			name, container_of(v->snaps.next, struct fake_snap, link)->name);
 	store_remove(fp->store, v);
 	return 0;
 }
@@ -242,8 +249,8 @@ int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		return 0;
 	}
 	if (size < v->size && !(flags & RESIZE_SHRINK))
-		return error_set(err, EINVAL, "the fake was told to grow volume '%s' to less",
-				 name);
+		return error_set(err, EINVAL,
+				 "the fake was told to grow volume '%s' to less", name);
 	return store_resize(fp, v, store_round(fp, size), err);
 }
 
@@ -259,7 +266,8 @@ int fake_vol_wipe(void *pool, const char *name, const char *algorithm, struct ca
 	for (uint64_t done = 0, size = 1; r == 0 && done < size; done += 1 << 20) {
 		r = fault(fp, "vol_wipe", call, err);
 		if (r == 0 && call->cancelled && *call->cancelled)
-			r = error_set(err, EINTR, "wiping volume '%s' was cancelled", name);
+			r = error_set(err, EINTR, "wiping volume '%s' was cancelled",
+				      name);
 		if (r < 0)
 			return r;
 		SCOPED_LOCK(&fp->store->lock);

@@ -1,8 +1,10 @@
 /*
- * Changes, as they happen: to subscribers at once, and kept for the file `events`. Thread safe.
+ * Changes, as they happen: to subscribers at once, and kept for the file `events`. Thread
+ * safe.
  *
- * A line is "2026-11-22T20:05:01.123Z POOL VERB [VOLUME]"; blanks, controls and backslashes in
- * names are written \xHH. The last 10,000 lines are kept (up to 11,000 between trimmings).
+ * A line is "2026-11-22T20:05:01.123Z POOL VERB [VOLUME]"; blanks, controls and
+ * backslashes in names are written \xHH. The last 10,000 lines are kept (up to 11,000
+ * between trimmings).
  */
 #pragma once
 
@@ -33,10 +35,12 @@ struct event {
 	struct pool *pool; /* NULL: the root */
 	const char *name, *other;
 	bool from_outside; /* seen by watching, not made by a request of ours */
-	bool by_file;      /* made through the volume's own file, whose caller sees the result */
+	bool by_file; /* made through the volume's own file, whose caller sees the result
+		       */
 };
 
-/* Called in the thread that made the change, without locks of the model; must not block. */
+/* Called in the thread that made the change, without locks of the model; must not block.
+ */
 int events_subscribe(void (*fn)(void *arg, const struct event *), void *arg);
 void events_unsubscribe(void (*fn)(void *arg, const struct event *), void *arg);
 

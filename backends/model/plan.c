@@ -1,7 +1,8 @@
 /*
  * Plans: what info/V says of a volume before it exists.
  *
- * One lock per pool's plans, held for moments only; it is taken after none and before none.
+ * One lock per pool's plans, held for moments only; it is taken after none and before
+ * none.
  */
 #include "backends/model/plan.h"
 
@@ -17,7 +18,8 @@
 
 struct plan {
 	struct map_link link;
-	struct volume_spec spec; /* has capacity, allocation, format, backing path at most */
+	struct volume_spec
+		spec; /* has capacity, allocation, format, backing path at most */
 	char name[];
 };
 
@@ -204,7 +206,8 @@ static int store_format(struct pool *p, struct volume_spec *s, const char *value
 	const struct pool_type *type = pool_type(p);
 
 	if (!type || !type->volume_formats)
-		return error_set(err, EOPNOTSUPP, "volumes of a pool of type '%s' have no format",
+		return error_set(err, EOPNOTSUPP,
+				 "volumes of a pool of type '%s' have no format",
 				 type ? type->name : "undefined");
 	if (!format_listed(type->volume_formats, value))
 		return error_set(err, EINVAL,
@@ -255,7 +258,8 @@ int plan_store(struct pool *p, const char *name, const char *field, const char *
 	if (!strcmp(field, "allocation"))
 		return size_parse_text(value, &plan->spec.allocation, err);
 	if (strcmp(field, "capacity"))
-		return error_set(err, EPERM, "'%s' of a planned volume cannot be written", field);
+		return error_set(err, EPERM, "'%s' of a planned volume cannot be written",
+				 field);
 	r = size_parse_text(value, &plan->spec.capacity, err);
 	if (r == 0)
 		plan->spec.has_capacity = true;

@@ -14,10 +14,12 @@ struct plans *plans_new(void);
 void plans_free(struct plans *ps);
 void plans_clear(struct plans *ps);
 
-/* A copy of what is planned; out is VOLUME_SPEC_INIT on entry. -ENOENT: no such plan. A plan that
- * does not say it has allocation 0. */
-int plan_get(struct pool *p, const char *name, struct volume_spec *out, struct error *err);
-/* Writes capacity, allocation, format or backing. -ENOENT, -EINVAL, -EPERM: another field. */
+/* A copy of what is planned; out is VOLUME_SPEC_INIT on entry. -ENOENT: no such plan. A
+ * plan that does not say it has allocation 0. */
+int plan_get(struct pool *p, const char *name, struct volume_spec *out,
+	     struct error *err);
+/* Writes capacity, allocation, format or backing. -ENOENT, -EINVAL, -EPERM: another
+ * field. */
 int plan_store(struct pool *p, const char *name, const char *field, const char *value,
 	       struct error *err);
 /* The volume has come to be, or the name is another's. Nothing when there is no plan. */

@@ -1,13 +1,15 @@
 /*
- * What each pool type's XML has: known for all of libvirt's types that we model, also where the
- * module is not installed. Source: libvirt 11.3, facts/libvirt-xml.md sections 2.2 and 3.
+ * What each pool type's XML has: known for all of libvirt's types that we model, also
+ * where the module is not installed. Source: libvirt 11.3, facts/libvirt-xml.md
+ * sections 2.2 and 3.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Parts of a <source>, as bits of pool_type.needs (required) and .prints (printed when given). */
+/* Parts of a <source>, as bits of pool_type.needs (required) and .prints (printed when
+ * given). */
 #define SOURCE_HOST      (1u << 0)
 #define SOURCE_DEVICE    (1u << 1)
 #define SOURCE_DIR       (1u << 2)
@@ -30,7 +32,7 @@ struct pool_type {
 	const char *default_volume_format;
 	const char *auth;                  /* "chap", "ceph" or NULL */
 	unsigned default_port;             /* as libvirt fills it in; 0: none */
-	const char *target_prefix;         /* logical: "/dev/", target is prefix + source name */
+	const char *target_prefix; /* logical: "/dev/", target is prefix + source name */
 	const char *volume_type;           /* "file", "block" or "network" */
 };
 

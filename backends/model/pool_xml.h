@@ -38,10 +38,11 @@ int sources_xml_print(const char *type, const struct pool_source *sources, size_
 int pool_spec_copy(const struct pool_spec *from, struct pool_spec *out);
 
 /*
- * Whether two specs use the same storage: a shared device (fs, logical, disk); host and dir; IQN
- * and initiator; adapter; any second mpath; sheepdog's host; rbd and iscsi-direct never. Or the
- * same target path (dir, fs, netfs, logical; the targets of the others just name where to look in
- * /dev). NULL: no conflict; else words, with what they share: "target '/a'".
+ * Whether two specs use the same storage: a shared device (fs, logical, disk); host and
+ * dir; IQN and initiator; adapter; any second mpath; sheepdog's host; rbd and
+ * iscsi-direct never. Or the same target path (dir, fs, netfs, logical; the targets of
+ * the others just name where to look in /dev). NULL: no conflict; else words, with what
+ * they share: "target '/a'".
  */
 const char *pool_specs_conflict(const struct pool_spec *a, const struct pool_spec *b,
 				char *words, size_t size);

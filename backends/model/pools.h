@@ -1,6 +1,6 @@
 /*
- * The model as a whole: SOURCE, all pools by name and UUID, definitions waiting for their pool.
- * One per process. Thread safe after model_open.
+ * The model as a whole: SOURCE, all pools by name and UUID, definitions waiting for their
+ * pool. One per process. Thread safe after model_open.
  *
  * Lock order: pools' table before a pool's lock; neither is held across a backend call.
  */
@@ -19,19 +19,22 @@ struct model_options {
 	bool no_autostart;
 	bool protect;         /* default of `protected` */
 	unsigned timeout_s;   /* of an operation on a source, 1 to 86400 */
-	const char *mountpoint; /* our own, absolute; targets inside it are refused; may be NULL */
+	const char *mountpoint; /* our own, absolute; targets inside it are refused; may
+				   be NULL */
 };
 
-/* Locks SOURCE (making it if it is missing and not read-only), loads every definition. A definition
- * that cannot be read is kept on disk, logged, and its pool is shown undefined with its `error`.
- * -EBUSY: another daemon has it (the sentence names its pid). Makes no thread. */
+/* Locks SOURCE (making it if it is missing and not read-only), loads every definition. A
+ * definition that cannot be read is kept on disk, logged, and its pool is shown undefined
+ * with its `error`. -EBUSY: another daemon has it (the sentence names its pid). Makes no
+ * thread. */
 int model_open(const struct model_options *o, struct error *err);
 
-/* Starts autostart pools, each on its own executor, and adopts active ones. Does not wait. */
+/* Starts autostart pools, each on its own executor, and adopts active ones. Does not
+ * wait. */
 void model_autostart(void);
 
-/* Refuses new verbs, cancels jobs, detaches every pool (what the kernel holds stays), releases
- * all. false: a backend call is stuck; its pool's name is put into stuck. */
+/* Refuses new verbs, cancels jobs, detaches every pool (what the kernel holds stays),
+ * releases all. false: a backend call is stuck; its pool's name is put into stuck. */
 bool model_close(unsigned timeout_ms, char *stuck, size_t size);
 
 const struct model_options *model_options(void);
@@ -45,10 +48,12 @@ struct pool *pools_find_uuid(const char *uuid);
 int pools_each(int (*fn)(void *arg, struct pool *p), void *arg);
 size_t pools_count(void);
 
-/* mkdir pools/NAME: an undefined pool, or, where a definition waits under NAME, that pool, defined and
- * (when defined for the first time) started; a failing start leaves it defined. *out: a reference. */
+/* mkdir pools/NAME: an undefined pool, or, where a definition waits under NAME, that
+ * pool, defined and (when defined for the first time) started; a failing start leaves it
+ * defined. *out: a reference. */
 int pools_make(const char *name, struct call *call, struct pool **out, struct error *err);
-/* rmdir: undefines; data is not touched; SOURCE/NAME.xml~ is left. -EBUSY: it is running. */
+/* rmdir: undefines; data is not touched; SOURCE/NAME.xml~ is left. -EBUSY: it is running.
+ */
 int pools_remove(struct pool *p, struct error *err);
 /* mv of an inactive pool. -EEXIST, -EBUSY. */
 int pools_rename(struct pool *p, const char *to, struct error *err);
@@ -69,6 +74,7 @@ int model_error_show(struct buf *out);
 /* backends/TYPE as text: formats, operations, whether module, tools are here. */
 int backend_show(const char *type, struct buf *out, struct error *err);
 
-/* Discovery for sources/TYPE[/HOST[:PORT]]: <sources>. question: a <source> text, or NULL. */
+/* Discovery for sources/TYPE[/HOST[:PORT]]: <sources>. question: a <source> text, or
+ * NULL. */
 int sources_show(const char *type, const char *host, const struct buf *question,
 		 struct call *call, struct buf *out, struct error *err);

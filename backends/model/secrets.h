@@ -1,6 +1,6 @@
 /*
- * Secrets: SOURCE/secrets/ID, 0600, ID a UUID or a usage name (/ as %2F). Written, never read back
- * by a user; used by backends through struct host. Thread safe.
+ * Secrets: SOURCE/secrets/ID, 0600, ID a UUID or a usage name (/ as %2F). Written, never
+ * read back by a user; used by backends through struct host. Thread safe.
  */
 #pragma once
 

@@ -9,7 +9,9 @@ static int begin(struct pool *p, struct use *u, struct error *err)
 {
 	int r = pool_begin(p, u, err);
 
-	return r < 0 || USE_HAS(u, snap_list) ? r : volume_unsupported(u, "have snapshots", err);
+	return r < 0 || USE_HAS(u, snap_list)
+		       ? r
+		       : volume_unsupported(u, "have snapshots", err);
 }
 
 bool pool_has_snapshots(struct pool *p)
@@ -40,8 +42,8 @@ int snapshot_list(struct pool *p, const char *volume, vol_each each, void *arg,
 	return r < 0 ? r : 0;
 }
 
-int snapshot_stat(struct pool *p, const char *volume, const char *snap, struct vol_stat *out,
-		  struct call *call, struct error *err)
+int snapshot_stat(struct pool *p, const char *volume, const char *snap,
+		  struct vol_stat *out, struct call *call, struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	int r = begin(p, &u, err);
@@ -60,8 +62,8 @@ static int check_name(const char *snap, struct error *err)
 	return error_set(err, EINVAL, "'%s' is no name for a snapshot", snap);
 }
 
-int snapshot_create(struct pool *p, const char *volume, const char *snap, struct call *call,
-		    struct error *err)
+int snapshot_create(struct pool *p, const char *volume, const char *snap,
+		    struct call *call, struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	int r = begin(p, &u, err);
@@ -78,8 +80,8 @@ int snapshot_create(struct pool *p, const char *volume, const char *snap, struct
 	return r;
 }
 
-int snapshot_delete(struct pool *p, const char *volume, const char *snap, struct call *call,
-		    struct error *err)
+int snapshot_delete(struct pool *p, const char *volume, const char *snap,
+		    struct call *call, struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	int r = begin(p, &u, err);

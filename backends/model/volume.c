@@ -25,8 +25,8 @@ enum volume_class volume_class(const struct use *u)
 
 int volume_unsupported(const struct use *u, const char *what, struct error *err)
 {
-	return error_set(err, EOPNOTSUPP, "a pool of type '%s' cannot %s", u->backend->type,
-			 what);
+	return error_set(err, EOPNOTSUPP, "a pool of type '%s' cannot %s",
+			 u->backend->type, what);
 }
 
 int volume_check_protected(struct pool *p, const char *verb, const char *name,
@@ -38,15 +38,17 @@ int volume_check_protected(struct pool *p, const char *verb, const char *name,
 	return pool_check_protected(p, what, err);
 }
 
-void volume_event(struct pool *p, enum event_what what, const char *name, const char *other)
+void volume_event(struct pool *p, enum event_what what, const char *name,
+		  const char *other)
 {
-	events_emit(&(struct event){ .what = what, .pool = p, .name = name, .other = other });
+	events_emit(
+		&(struct event){ .what = what, .pool = p, .name = name, .other = other });
 }
 
 void volume_event_by_file(struct pool *p, const char *name)
 {
-	events_emit(&(struct event){ .what = EVENT_VOLUME_CHANGED, .pool = p, .name = name,
-				     .by_file = true });
+	events_emit(&(struct event){
+		.what = EVENT_VOLUME_CHANGED, .pool = p, .name = name, .by_file = true });
 }
 
 /* -- looking -- */
@@ -68,7 +70,8 @@ static int give(const struct buf *names, vol_each each, void *arg)
 	return 0;
 }
 
-int volume_list(struct pool *p, vol_each each, void *arg, struct call *call, struct error *err)
+int volume_list(struct pool *p, vol_each each, void *arg, struct call *call,
+		struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	AUTO_BUF struct buf names = { 0 };
@@ -83,7 +86,8 @@ int volume_list(struct pool *p, vol_each each, void *arg, struct call *call, str
 }
 
 /* Mode and owner that SOURCE keeps, and the size of one that is growing. */
-void volume_overlay(struct pool *p, const struct use *u, const char *name, struct vol_stat *st)
+void volume_overlay(struct pool *p, const struct use *u, const char *name,
+		    struct vol_stat *st)
 {
 	if (volume_class(u) == VOLUMES_PROVISIONED)
 		volumes_visible_size(pool_volumes(p), name, &st->size);
@@ -106,8 +110,8 @@ void volume_overlay(struct pool *p, const struct use *u, const char *name, struc
 	st->gid = a.gid >= 0 ? (gid_t)a.gid : st->gid;
 }
 
-int volume_stat_in(struct pool *p, const struct use *u, const char *name, struct vol_stat *out,
-		   struct call *call, struct error *err)
+int volume_stat_in(struct pool *p, const struct use *u, const char *name,
+		   struct vol_stat *out, struct call *call, struct error *err)
 {
 	if (!USE_HAS(u, vol_stat))
 		return volume_unsupported(u, "look at its volumes", err);
@@ -138,7 +142,8 @@ static int keep_attributes(struct pool *p, const struct use *u, const char *name
 
 	if (USE_HAS(u, vol_setattr) && volume_class(u) == VOLUMES_ARE_FILES)
 		return 0;
-	/* Also when it is sized: an older one of that name may have been removed from outside. */
+	/* Also when it is sized: an older one of that name may have been removed from
+	 * outside. */
 	a.unsized = volume_class(u) == VOLUMES_PROVISIONED && !spec->has_capacity;
 	if (!USE_HAS(u, vol_setattr)) {
 		a.mode = spec->permissions.mode;
@@ -149,7 +154,8 @@ static int keep_attributes(struct pool *p, const struct use *u, const char *name
 }
 
 /* Owner and group: the description's, else the pool's for its volumes, else who asks. */
-static void fill_permissions(struct pool *p, struct permissions *to, const struct call *call)
+static void fill_permissions(struct pool *p, struct permissions *to,
+			     const struct call *call)
 {
 	struct permissions d = pool_default_permissions(p);
 
@@ -230,8 +236,8 @@ int volume_delete(struct pool *p, const char *name, struct call *call, struct er
 }
 
 /* Refuses what renaming would lose: a volume under the new name. */
-static int check_target(struct pool *p, const struct use *u, const char *to, unsigned flags,
-			struct call *call, struct error *err)
+static int check_target(struct pool *p, const struct use *u, const char *to,
+			unsigned flags, struct call *call, struct error *err)
 {
 	struct vol_stat st = { 0 };
 	struct error none = { 0 };
@@ -254,10 +260,12 @@ static int check_target(struct pool *p, const struct use *u, const char *to, uns
 	return volume_check_protected(p, "replace", to, err);
 }
 
-static void carry_attributes(struct pool *p, const char *from, const char *to, unsigned flags)
+static void carry_attributes(struct pool *p, const char *from, const char *to,
+			     unsigned flags)
 {
 	struct attributes *a = pool_attributes(p);
-	struct volume_attributes mine = VOLUME_ATTRIBUTES_INIT, other = VOLUME_ATTRIBUTES_INIT;
+	struct volume_attributes mine = VOLUME_ATTRIBUTES_INIT,
+				 other = VOLUME_ATTRIBUTES_INIT;
 	struct error ignored;
 
 	if (!(flags & RENAME_VOL_EXCHANGE)) {
@@ -271,8 +279,8 @@ static void carry_attributes(struct pool *p, const char *from, const char *to, u
 }
 
 /* Both names alone where open volumes are known by name to the backend. */
-static int claim_names(struct pool *p, const struct use *u, const char *from, const char *to,
-		       struct volume_use both[2], struct error *err)
+static int claim_names(struct pool *p, const struct use *u, const char *from,
+		       const char *to, struct volume_use both[2], struct error *err)
 {
 	int r;
 
@@ -285,7 +293,8 @@ static int claim_names(struct pool *p, const struct use *u, const char *from, co
 }
 
 static int rename_claimed(struct pool *p, const struct use *u, const char *from,
-			  const char *to, unsigned flags, struct call *call, struct error *err)
+			  const char *to, unsigned flags, struct call *call,
+			  struct error *err)
 {
 	int r = check_target(p, u, to, flags, call, err);
 
@@ -366,12 +375,13 @@ static int keep_attr(struct pool *p, const struct use *u, const char *name,
 int volume_setattr_in(struct pool *p, const struct use *u, const char *name,
 		      const struct vol_attr *a, struct call *call, struct error *err)
 {
-	return USE_HAS(u, vol_setattr) ? u->backend->vol_setattr(u->pool, name, a, call, err) :
-					 keep_attr(p, u, name, a, call, err);
+	return USE_HAS(u, vol_setattr)
+		       ? u->backend->vol_setattr(u->pool, name, a, call, err)
+		       : keep_attr(p, u, name, a, call, err);
 }
 
-int volume_setattr(struct pool *p, const char *name, const struct vol_attr *a, struct call *call,
-		   struct error *err)
+int volume_setattr(struct pool *p, const char *name, const struct vol_attr *a,
+		   struct call *call, struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	int r = pool_begin(p, &u, err);
@@ -405,8 +415,8 @@ int volume_resize_in(struct pool *p, const struct use *u, const char *name, uint
 	return r;
 }
 
-static int truncate_file(struct pool *p, const struct use *u, const char *name, uint64_t size,
-			 struct call *call, struct error *err)
+static int truncate_file(struct pool *p, const struct use *u, const char *name,
+			 uint64_t size, struct call *call, struct error *err)
 {
 	struct vol_stat st = { 0 };
 	int r = u->backend->vol_stat(u->pool, name, &st, call, err);
@@ -417,8 +427,8 @@ static int truncate_file(struct pool *p, const struct use *u, const char *name, 
 		return r;
 	if (!USE_HAS(u, vol_resize))
 		return volume_unsupported(u, "have its volumes resized", err);
-	r = u->backend->vol_resize(u->pool, name, size, size < st.size ? RESIZE_SHRINK : 0, call,
-				   err);
+	r = u->backend->vol_resize(u->pool, name, size,
+				   size < st.size ? RESIZE_SHRINK : 0, call, err);
 	if (r == 0)
 		volume_event_by_file(p, name);
 	return r;

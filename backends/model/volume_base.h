@@ -18,13 +18,15 @@ int volume_check_protected(struct pool *p, const char *verb, const char *name,
 			   struct error *err);
 
 /* Tells that something of volume name changed by our own doing. other may be NULL. */
-void volume_event(struct pool *p, enum event_what what, const char *name, const char *other);
-/* EVENT_VOLUME_CHANGED by a call on the file in volumes/, whose attributes the caller gets. */
+void volume_event(struct pool *p, enum event_what what, const char *name,
+		  const char *other);
+/* EVENT_VOLUME_CHANGED by a call on the file in volumes/, whose attributes the caller
+ * gets. */
 void volume_event_by_file(struct pool *p, const char *name);
 
 /* vol_stat with the sizes and owners that the model knows better. */
-int volume_stat_in(struct pool *p, const struct use *u, const char *name, struct vol_stat *out,
-		   struct call *call, struct error *err);
+int volume_stat_in(struct pool *p, const struct use *u, const char *name,
+		   struct vol_stat *out, struct call *call, struct error *err);
 void volume_overlay(struct pool *p, const struct use *u, const char *name,
 		    struct vol_stat *st);
 int volume_setattr_in(struct pool *p, const struct use *u, const char *name,

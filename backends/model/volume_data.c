@@ -13,7 +13,8 @@ static int failed(const struct volume_handle *h, const char *what, struct error 
 	return error_errno(err, "cannot %s volume '%s'", what, h->name);
 }
 
-int volume_fsync(struct volume_handle *h, bool data_only, struct call *call, struct error *err)
+int volume_fsync(struct volume_handle *h, bool data_only, struct call *call,
+		 struct error *err)
 {
 	ssize_t r;
 
@@ -104,7 +105,8 @@ int volume_ftruncate(struct volume_handle *h, uint64_t size, struct call *call,
 	return r;
 }
 
-/* fallocate without a descriptor, or of what is no file: inside the size it is one operation. */
+/* fallocate without a descriptor, or of what is no file: inside the size it is one
+ * operation. */
 static int allocate_range(struct volume_handle *h, int mode, uint64_t off, uint64_t len,
 			  struct call *call, struct error *err)
 {
@@ -117,13 +119,13 @@ static int allocate_range(struct volume_handle *h, int mode, uint64_t off, uint6
 		return fallocate(h->file.fd, mode | FALLOC_FL_KEEP_SIZE, off, len) < 0 ?
 			       failed(h, "zero a range of", err) :
 			       0;
-	r = volume_io(h, fast & FALLOC_FL_PUNCH_HOLE ? IO_PUNCH : IO_ZERO, off, NULL, len, NULL,
-		      call, err);
+	r = volume_io(h, fast & FALLOC_FL_PUNCH_HOLE ? IO_PUNCH : IO_ZERO, off, NULL, len,
+		      NULL, call, err);
 	return r < 0 ? (int)r : 0;
 }
 
-static int allocate_provisioned(struct volume_handle *h, int mode, uint64_t off, uint64_t len,
-				struct call *call, struct error *err)
+static int allocate_provisioned(struct volume_handle *h, int mode, uint64_t off,
+				uint64_t len, struct call *call, struct error *err)
 {
 	uint64_t size = volume_space_size(handle_space(h)), end = off + len;
 	int r;
@@ -155,7 +157,8 @@ static int allocate_plain(struct volume_handle *h, int mode, uint64_t off, uint6
 		r = ftruncate_file(h, end, call, err);
 	else
 		end = MIN(end, st.size);
-	return r < 0 || off >= end ? r : allocate_range(h, mode, off, end - off, call, err);
+	return r < 0 || off >= end ? r
+				   : allocate_range(h, mode, off, end - off, call, err);
 }
 
 int volume_allocate(struct volume_handle *h, int mode, uint64_t off, uint64_t len,
@@ -167,7 +170,8 @@ int volume_allocate(struct volume_handle *h, int mode, uint64_t off, uint64_t le
 	if (r < 0)
 		return r;
 	if (!len || __builtin_add_overflow(off, len, &end) || end > INT64_MAX)
-		return error_set(err, len ? EFBIG : EINVAL, "that is no range of a volume");
+		return error_set(err, len ? EFBIG : EINVAL,
+				 "that is no range of a volume");
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		r = volume_check_protected(h->pool, "punch a hole into", h->name, err);
 	if (r < 0)
@@ -197,7 +201,8 @@ off_t volume_seek(struct volume_handle *h, off_t off, int whence, struct call *c
 	if (h->file.fd >= 0) {
 		at = lseek(h->file.fd, off, whence);
 		if (at < 0 && errno == ENXIO)
-			return error_set(err, ENXIO, "there is nothing behind that offset");
+			return error_set(err, ENXIO,
+					 "there is nothing behind that offset");
 		return at < 0 ? failed(h, "look for data in", err) : at;
 	}
 	if (USE_HAS(&h->use, vol_seek)) {
@@ -206,7 +211,8 @@ off_t volume_seek(struct volume_handle *h, off_t off, int whence, struct call *c
 		r = stat_open(h, &st, call, err);
 		at = r < 0 ? r : seek_plain(off, whence, st.size);
 	}
-	return at == -ENXIO ? error_set(err, ENXIO, "there is nothing behind that offset") : at;
+	return at == -ENXIO ? error_set(err, ENXIO, "there is nothing behind that offset")
+			    : at;
 }
 
 ssize_t volume_copy(struct volume_handle *from, off_t from_off, struct volume_handle *to,
@@ -228,5 +234,6 @@ ssize_t volume_copy(struct volume_handle *from, off_t from_off, struct volume_ha
 	r = volume_prepare_write(to, to_off, len, call, err);
 	if (r <= 0)
 		return r;
-	return to->use.backend->vol_copy(&from->file, from_off, &to->file, to_off, r, call, err);
+	return to->use.backend->vol_copy(&from->file, from_off, &to->file, to_off, r,
+					 call, err);
 }

@@ -1,6 +1,7 @@
 /*
- * info/V: the description of a volume shown, as XML or value by value, and what may be written
- * to it: before the volume exists all that libvirt's createXML takes, later what can be applied.
+ * info/V: the description of a volume shown, as XML or value by value, and what may be
+ * written to it: before the volume exists all that libvirt's createXML takes, later what
+ * can be applied.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -37,7 +38,8 @@ static int complete(struct pool *p, const struct use *u, const char *name,
 	const struct pool_type *type = pool_type(p);
 	struct volume_attributes a = VOLUME_ATTRIBUTES_INIT;
 
-	if (set_text(&s->name, name) < 0 || (type && set_text(&s->type, type->volume_type) < 0) ||
+	if (set_text(&s->name, name) < 0 ||
+	    (type && set_text(&s->type, type->volume_type) < 0) ||
 	    set_text(&s->key, s->path) < 0)
 		return error_code(err, ENOMEM, "cannot describe volume '%s'", name);
 	if (USE_HAS(u, vol_setattr))
@@ -105,7 +107,8 @@ int volume_show_xml(struct pool *p, const char *name, struct call *call, struct 
 	if (r < 0)
 		return r;
 	if (!type)
-		return error_set(err, EAGAIN, "the pool has no definition yet: write its xml");
+		return error_set(err, EAGAIN,
+				 "the pool has no definition yet: write its xml");
 	return volume_xml_print(&s, type, out, err);
 }
 
@@ -153,8 +156,8 @@ int volume_show(struct pool *p, const char *name, const char *field, struct call
 	if (r == 0) {
 		r = show_field(&s, field, planned, out);
 		if (r < 0)
-			return error_code(err, -r, "cannot show the %s of volume '%s'", field,
-					  name);
+			return error_code(err, -r, "cannot show the %s of volume '%s'",
+					  field, name);
 	}
 	return r;
 }
@@ -191,8 +194,8 @@ static int shrink(struct pool *p, const struct use *u, const char *name, uint64_
 	r = volumes_claim(pool_volumes(p), name, "shrunk", &alone, err);
 	if (r < 0)
 		return r;
-	r = u->backend->vol_resize(u->pool, name, size, RESIZE_VIRTUAL | RESIZE_SHRINK, call,
-				   err);
+	r = u->backend->vol_resize(u->pool, name, size, RESIZE_VIRTUAL | RESIZE_SHRINK,
+				   call, err);
 	volumes_leave(pool_volumes(p), &alone);
 	if (r == 0)
 		volume_event(p, EVENT_VOLUME_CHANGED, name, NULL);
@@ -238,7 +241,8 @@ int volume_store(struct pool *p, const char *name, const char *field, const char
 	int r;
 
 	if (!line)
-		return error_code(err, ENOMEM, "cannot write the %s of volume '%s'", field, name);
+		return error_code(err, ENOMEM, "cannot write the %s of volume '%s'",
+				  field, name);
 	if (is_planned(p, name, call))
 		return plan_store(p, name, field, line, err);
 	if (strcmp(field, "capacity"))
@@ -257,7 +261,8 @@ static bool same(const char *want, const char *is)
 }
 
 /* The element that an existing volume cannot take from a description; NULL: none. */
-static const char *what_differs(const struct volume_spec *want, const struct volume_spec *is)
+static const char *what_differs(const struct volume_spec *want,
+				const struct volume_spec *is)
 {
 	if (want->has_capacity && want->capacity < is->capacity)
 		return "capacity";

@@ -1,6 +1,6 @@
 /*
- * An open volume from the inside: what volume_data.c, volume_io.c, volume_space.c and volume_lock.c
- * share. Everybody else uses model/volume.h.
+ * An open volume from the inside: what volume_data.c, volume_io.c, volume_space.c and
+ * volume_lock.c share. Everybody else uses model/volume.h.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 
 struct volume_handle {
 	struct pool *pool;     /* a reference */
-	/* The backend and its instance. Nothing that pool_end takes: an open volume alone keeps
-	 * the pool from being stopped. */
+	/* The backend and its instance. Nothing that pool_end takes: an open volume alone
+	 * keeps the pool from being stopped. */
 	struct use use;
 	struct volume_use of;
 	struct vol_file file;
@@ -26,8 +26,8 @@ struct volume_handle {
 	char *snap;            /* NULL: the volume itself */
 	uint64_t snap_size;
 
-	/* Guarded by the volume's space.lock: an O_TRUNC writer of a sized volume owes zeros
-	 * from high on; wrote: something, to an unsized one. */
+	/* Guarded by the volume's space.lock: an O_TRUNC writer of a sized volume owes
+	 * zeros from high on; wrote: something, to an unsized one. */
 	bool truncated, wrote;
 	uint64_t high;
 

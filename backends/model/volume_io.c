@@ -1,6 +1,6 @@
 /*
- * I/O on volumes without a descriptor: each operation in flight is known to its handle, so that it
- * can be cancelled, and the volume is not closed before the last has ended.
+ * I/O on volumes without a descriptor: each operation in flight is known to its handle,
+ * so that it can be cancelled, and the volume is not closed before the last has ended.
  *
  * A handle's lock guards its list; done functions and the backend are called without it.
  */
@@ -42,10 +42,11 @@ int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadli
 int volume_call_check(const struct call *call, const char *name, struct error *err)
 {
 	if (call->cancelled && *call->cancelled)
-		return error_set(err, EINTR, "the operation on volume '%s' was cancelled", name);
-	if (deadline_passed(call->deadline_ns))
-		return error_set(err, ETIMEDOUT, "the operation on volume '%s' took too long",
+		return error_set(err, EINTR, "the operation on volume '%s' was cancelled",
 				 name);
+	if (deadline_passed(call->deadline_ns))
+		return error_set(err, ETIMEDOUT,
+				 "the operation on volume '%s' took too long", name);
 	return 0;
 }
 
@@ -63,8 +64,8 @@ static void close_late(struct task *t)
 	volume_close(h, &call);
 }
 
-/* The last operation of a handle that was closed meanwhile: the backend's own thread is not the
- * place to close its volume. */
+/* The last operation of a handle that was closed meanwhile: the backend's own thread is
+ * not the place to close its volume. */
 static void closed_late(struct volume_handle *h)
 {
 	h->closing.run = close_late;
@@ -236,7 +237,8 @@ static ssize_t result_of(struct waited *w, struct error *err)
 }
 
 ssize_t volume_io(struct volume_handle *h, enum io_op op, uint64_t off, const void *data,
-		  uint64_t len, struct io_late *late, struct call *call, struct error *err)
+		  uint64_t len, struct io_late *late, struct call *call,
+		  struct error *err)
 {
 	struct waited *w = waited_new(h, op, off, data, len);
 
@@ -250,6 +252,6 @@ ssize_t volume_io(struct volume_handle *h, enum io_op op, uint64_t off, const vo
 	/* A stuck operation is left alone: from here on w is its own. */
 	if (late)
 		late->given_up = true;
-	return error_set(err, ETIMEDOUT, "volume '%s' does not answer: its source may be away",
-			 h->name);
+	return error_set(err, ETIMEDOUT,
+			 "volume '%s' does not answer: its source may be away", h->name);
 }

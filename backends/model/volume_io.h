@@ -6,22 +6,24 @@
 #include "backends/model/volume_handle.h"
 
 /*
- * Does one operation and waits for it, at most until the call's deadline; returns what done was
- * given. data (of WRITE) must stay as it is for good, since a backend that does not answer keeps
- * it. After -ETIMEDOUT or -EINTR the operation may still be under way: *late (may be NULL) is then
- * called when it has ended, and only then; *given_up tells.
+ * Does one operation and waits for it, at most until the call's deadline; returns what
+ * done was given. data (of WRITE) must stay as it is for good, since a backend that does
+ * not answer keeps it. After -ETIMEDOUT or -EINTR the operation may still be under way:
+ * *late (may be NULL) is then called when it has ended, and only then; *given_up tells.
  */
 struct io_late {
 	void (*fn)(struct volume_handle *h);
 	bool given_up;
 };
 ssize_t volume_io(struct volume_handle *h, enum io_op op, uint64_t off, const void *data,
-		  uint64_t len, struct io_late *late, struct call *call, struct error *err);
+		  uint64_t len, struct io_late *late, struct call *call,
+		  struct error *err);
 
 /* Waits until nothing is in flight, at most until the deadline. */
 bool volume_io_drain(struct volume_handle *h, struct call *call);
 
-/* pthread_cond_timedwait until a clock_now() deadline (0: none); cond uses CLOCK_MONOTONIC. */
+/* pthread_cond_timedwait until a clock_now() deadline (0: none); cond uses
+ * CLOCK_MONOTONIC. */
 int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ns);
 void cond_init_monotonic(pthread_cond_t *cond);
 

@@ -1,10 +1,10 @@
 /*
- * Locks on open volumes, as locks on what is behind them: flock on the handle's descriptor, record
- * locks as OFD locks on one descriptor per owner, reopened through /proc/self/fd. Volumes without a
- * descriptor have a memfd that bears them.
+ * Locks on open volumes, as locks on what is behind them: flock on the handle's
+ * descriptor, record locks as OFD locks on one descriptor per owner, reopened through
+ * /proc/self/fd. Volumes without a descriptor have a memfd that bears them.
  *
- * volume_locks.lock guards the list of owners; it is not held while locking, which may wait for a
- * file server.
+ * volume_locks.lock guards the list of owners; it is not held while locking, which may
+ * wait for a file server.
  */
 #include "backends/model/volume_lock.h"
 
@@ -73,8 +73,8 @@ static int bearer(struct volume_handle *h, struct error *err)
 	return l->carrier;
 }
 
-/* Another open file description of it, for reading and writing where that is allowed: locks of one
- * owner are of both kinds. */
+/* Another open file description of it, for reading and writing where that is allowed:
+ * locks of one owner are of both kinds. */
 static int reopen(struct volume_handle *h, struct error *err)
 {
 	char path[64];
@@ -183,7 +183,8 @@ int volume_setlk(struct volume_handle *h, uint64_t owner, const struct flock *lo
 	return r;
 }
 
-int volume_getlk(struct volume_handle *h, uint64_t owner, struct flock *lock, struct error *err)
+int volume_getlk(struct volume_handle *h, uint64_t owner, struct flock *lock,
+		 struct error *err)
 {
 	struct lock_owner *o = NULL;
 	struct flock fl = plain(lock);
@@ -215,9 +216,10 @@ void volume_unlock_owner(struct volume_handle *h, uint64_t owner)
 		owner_unref(l, o);
 }
 
-/* Owners whose last use was through h: locks of an open file description end with it, and no
- * unlocking is sent for them. */
-static struct lock_owner *owner_of_handle(struct volume_locks *l, const struct volume_handle *h)
+/* Owners whose last use was through h: locks of an open file description end with it, and
+ * no unlocking is sent for them. */
+static struct lock_owner *owner_of_handle(struct volume_locks *l,
+					  const struct volume_handle *h)
 {
 	SCOPED_LOCK(&l->lock);
 	list_for_each(link, &l->owners) {

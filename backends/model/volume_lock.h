@@ -1,6 +1,6 @@
 /*
- * Record locks of open volumes, as OFD locks on the backing file: one descriptor per lock owner and
- * volume. The calls themselves are in model/volume.h.
+ * Record locks of open volumes, as OFD locks on the backing file: one descriptor per lock
+ * owner and volume. The calls themselves are in model/volume.h.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /*
  * Open volumes: opening and closing them, and what has to be done before bytes are moved.
  *
- * volume_open holds the pool's instance while it opens; from then on the open volume itself keeps
- * the pool from being stopped.
+ * volume_open holds the pool's instance while it opens; from then on the open volume
+ * itself keeps the pool from being stopped.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,8 @@
 
 /* -- opening and closing -- */
 
-/* The thread group of a thread, which is what a process is to everybody else. 0: not known. */
+/* The thread group of a thread, which is what a process is to everybody else. 0: not
+ * known. */
 static pid_t thread_group(pid_t tid)
 {
 	char path[64], line[128];
@@ -52,8 +53,8 @@ static void handle_free(struct volume_handle *h)
 }
 DEFINE_CLEANUP(cleanup_handle, struct volume_handle *, handle_free)
 
-static struct volume_handle *handle_new(struct pool *p, const struct use *u, const char *name,
-					const char *snap, int flags)
+static struct volume_handle *handle_new(struct pool *p, const struct use *u,
+					const char *name, const char *snap, int flags)
 {
 	struct volume_handle *h = calloc(1, sizeof(*h));
 
@@ -111,8 +112,9 @@ static int learn_space(struct volume_handle *h, const char *name, bool created,
 		h->snap_size = st.size;
 		return r;
 	}
-	r = USE_HAS(&h->use, vol_fstat) ? b->vol_fstat(h->use.pool, &h->file, &st, call, err) :
-					  b->vol_stat(h->use.pool, name, &st, call, err);
+	r = USE_HAS(&h->use, vol_fstat)
+		    ? b->vol_fstat(h->use.pool, &h->file, &st, call, err)
+		    : b->vol_stat(h->use.pool, name, &st, call, err);
 	if (r < 0 || h->class == VOLUMES_ARE_FILES)
 		return r;
 	volume_space_load(h->pool, h->of.volume, &st);
@@ -145,8 +147,9 @@ static int finish_open(struct volume_handle *h, const char *name, bool created,
 	return r;
 }
 
-int volume_open(struct pool *p, const char *name, const char *snap, int flags, bool created,
-		pid_t opener, struct volume_handle **out, struct call *call, struct error *err)
+int volume_open(struct pool *p, const char *name, const char *snap, int flags,
+		bool created, pid_t opener, struct volume_handle **out, struct call *call,
+		struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	CLEANUP(cleanup_handle) struct volume_handle *h = NULL;
@@ -228,7 +231,8 @@ uint64_t volume_size(struct volume_handle *h)
 		return UINT64_MAX;
 	if (h->snap)
 		return h->snap_size;
-	return h->class == VOLUMES_ARE_FILES ? UINT64_MAX : volume_space_size(handle_space(h));
+	return h->class == VOLUMES_ARE_FILES ? UINT64_MAX
+					     : volume_space_size(handle_space(h));
 }
 
 bool volume_write_ready(struct volume_handle *h, uint64_t off, size_t len)

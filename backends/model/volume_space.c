@@ -1,14 +1,15 @@
 /*
- * Provisioned semantics: growth of what is not sized yet, trimming, resizing, and the zeros that
- * writers are promised for what they skip.
+ * Provisioned semantics: growth of what is not sized yet, trimming, resizing, and the
+ * zeros that writers are promised for what they skip.
  *
- * volume_space.lock guards the numbers and is never held across a backend call. Whoever changes
- * them has the turn, waits for it no longer than its call's deadline, and alone may call
- * the backend for it; writes that need none of that go on meanwhile.
+ * volume_space.lock guards the numbers and is never held across a backend call. Whoever
+ * changes them has the turn, waits for it no longer than its call's deadline, and alone
+ * may call the backend for it; writes that need none of that go on meanwhile.
  *
- * A writer's mark is where zeros are owed from: what is below it was written or zeroed. For
- * a volume not yet sized it is the volume's (everything above was never written), for an O_TRUNC
- * descriptor its own. It only rises, and no write beyond it goes on before it has.
+ * A writer's mark is where zeros are owed from: what is below it was written or zeroed.
+ * For a volume not yet sized it is the volume's (everything above was never written), for
+ * an O_TRUNC descriptor its own. It only rises, and no write beyond it goes on before it
+ * has.
  */
 #include "backends/model/volume_space.h"
 
@@ -99,8 +100,8 @@ static void turn_give_late(struct volume_handle *h)
 
 /* -- sizes: the turn is ours -- */
 
-static int ask_size(const struct use *u, const char *name, uint64_t *size, struct call *call,
-		    struct error *err)
+static int ask_size(const struct use *u, const char *name, uint64_t *size,
+		    struct call *call, struct error *err)
 {
 	struct vol_stat st = { 0 };
 	int r = u->backend->vol_stat(u->pool, name, &st, call, err);
@@ -132,8 +133,8 @@ static int resize(const struct use *u, struct volume *v, uint64_t size, unsigned
 	return 0;
 }
 
-/* SOURCE no longer says that it grows: whatever happens now, what is written is never taken for
- * nothing. */
+/* SOURCE no longer says that it grows: whatever happens now, what is written is never
+ * taken for nothing. */
 static int forget_unsized(struct pool *p, const char *name, struct error *err)
 {
 	struct volume_attributes a = VOLUME_ATTRIBUTES_INIT;
@@ -169,7 +170,8 @@ static int begin(struct pool *p, struct volume *v, struct error *err)
 }
 
 /* Grows to at least need: doubling, but by no more than a pool can spare. */
-static int grow(struct volume_handle *h, uint64_t need, struct call *call, struct error *err)
+static int grow(struct volume_handle *h, uint64_t need, struct call *call,
+		struct error *err)
 {
 	struct volume *v = h->of.volume;
 	uint64_t size = v->space.size, by = MIN(MAX(size, GROW_LEAST), GROW_MOST);
@@ -195,8 +197,9 @@ static int check_smaller(struct volume *v, uint64_t size, uint64_t now, unsigned
 			 v->name, now, size, size);
 }
 
-static int resize_in_turn(struct pool *p, const struct use *u, struct volume *v, uint64_t size,
-			  unsigned flags, struct call *call, struct error *err)
+static int resize_in_turn(struct pool *p, const struct use *u, struct volume *v,
+			  uint64_t size, unsigned flags, struct call *call,
+			  struct error *err)
 {
 	int r = check_smaller(v, size, v->space.size, flags, err);
 
@@ -205,8 +208,9 @@ static int resize_in_turn(struct pool *p, const struct use *u, struct volume *v,
 	return r < 0 ? r : make_sized(p, v, err);
 }
 
-int volume_space_resize(struct pool *p, const struct use *u, struct volume *v, uint64_t size,
-			unsigned flags, struct call *call, struct error *err)
+int volume_space_resize(struct pool *p, const struct use *u, struct volume *v,
+			uint64_t size, unsigned flags, struct call *call,
+			struct error *err)
 {
 	int r = turn_take(v, call, err);
 
@@ -256,7 +260,8 @@ bool space_write_ready(struct volume_handle *h, uint64_t off, uint64_t end)
 
 /* -- preparing a write: the turn is ours -- */
 
-/* Zeroes what the writer skips below `to`, and raises the marks to what that has reached. */
+/* Zeroes what the writer skips below `to`, and raises the marks to what that has reached.
+ */
 static int fill_gap(struct volume_handle *h, uint64_t to, struct io_late *late,
 		    struct call *call, struct error *err)
 {
@@ -342,13 +347,15 @@ ssize_t space_prepare_write(struct volume_handle *h, uint64_t off, uint64_t end,
 
 /* -- truncating a descriptor, and its end -- */
 
-/* Whether what this writer skips below a new end has to read as zeros. A volume that was only
- * made and never written is made larger like any other: its new range is the type's affair. */
+/* Whether what this writer skips below a new end has to read as zeros. A volume that was
+ * only made and never written is made larger like any other: its new range is the type's
+ * affair. */
 static bool owes_zeros(struct volume_handle *h)
 {
 	const struct volume_space *s = handle_space(h);
 
-	return (h->truncated && (h->flags & O_TRUNC || h->high)) || (s->unsized && s->begun);
+	return (h->truncated && (h->flags & O_TRUNC || h->high)) ||
+	       (s->unsized && s->begun);
 }
 
 static int ftruncate_in_turn(struct volume_handle *h, uint64_t size, struct io_late *late,

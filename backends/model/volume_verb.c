@@ -1,4 +1,5 @@
-/* Verbs on volumes: wipe, revert, flatten. Each is a job, and has the volume alone meanwhile. */
+/* Verbs on volumes: wipe, revert, flatten. Each is a job, and has the volume alone
+ * meanwhile. */
 #include "backends/model/volume_verb.h"
 
 #include <errno.h>
@@ -41,7 +42,8 @@ int volume_verb_parse(const char *line, struct volume_verb *out, struct error *e
 	size_t len = strcspn(line, " "), i = 0;
 	const char *argument = line + len;
 
-	while (i < N_VERBS && (strlen(verbs[i].name) != len || strncmp(verbs[i].name, line, len)))
+	while (i < N_VERBS &&
+	       (strlen(verbs[i].name) != len || strncmp(verbs[i].name, line, len)))
 		i++;
 	if (i == N_VERBS)
 		return error_set(err, EINVAL,
@@ -51,7 +53,8 @@ int volume_verb_parse(const char *line, struct volume_verb *out, struct error *e
 	argument += *argument == ' ';
 	if (!verbs[i].argument != !*argument)
 		return error_set(err, EINVAL, "'%s' takes %s", verbs[i].name,
-				 verbs[i].argument ? verbs[i].argument : "nothing behind it");
+				 verbs[i].argument ? verbs[i].argument
+						   : "nothing behind it");
 	*out = (struct volume_verb){ .what = i, .argument = *argument ? argument : NULL };
 	return i == VERB_WIPE ? check_algorithm(argument, err) : 0;
 }
@@ -68,8 +71,8 @@ static bool can(const struct use *u, enum volume_verb_what what)
 	}
 }
 
-static int carry_out(const struct use *u, const char *name, const struct volume_verb *verb,
-		     struct call *call, struct error *err)
+static int carry_out(const struct use *u, const char *name,
+		     const struct volume_verb *verb, struct call *call, struct error *err)
 {
 	const struct backend *b = u->backend;
 
@@ -85,15 +88,16 @@ static int carry_out(const struct use *u, const char *name, const struct volume_
 
 /* A verb takes the time it takes: it ends by itself or is cancelled. */
 static int run_as_job(struct pool *p, const struct use *u, const char *name,
-		      const struct volume_verb *verb, struct call *caller, struct error *err)
+		      const struct volume_verb *verb, struct call *caller,
+		      struct error *err)
 {
 	char what[POOL_NAME_MAX + 300], pool[POOL_NAME_MAX];
 	struct call call = *caller;
 	int r;
 
 	pool_name(p, pool);
-	snprintf(what, sizeof(what), "%s volume '%.255s' of pool '%s'", verbs[verb->what].name,
-		 name, pool);
+	snprintf(what, sizeof(what), "%s volume '%.255s' of pool '%s'",
+		 verbs[verb->what].name, name, pool);
 	call.deadline_ns = 0;
 
 	struct job *j = job_begin_for(what, &call);
@@ -110,7 +114,8 @@ static int run_alone(struct pool *p, const struct use *u, const char *name,
 {
 	struct volume_use alone = { 0 };
 	struct vol_stat st = { 0 };
-	int r = volumes_claim(pool_volumes(p), name, verbs[verb->what].doing, &alone, err);
+	int r = volumes_claim(pool_volumes(p), name, verbs[verb->what].doing, &alone,
+			      err);
 
 	if (r < 0)
 		return r;
@@ -146,14 +151,15 @@ int volume_verb(struct pool *p, const char *name, const char *line, struct call 
 	return r;
 }
 
-int volume_show_verbs(struct pool *p, const char *name, struct call *call, struct buf *out,
-		      struct error *err)
+int volume_show_verbs(struct pool *p, const char *name, struct call *call,
+		      struct buf *out, struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	struct error ignored;
 	int r = buf_puts(out, "verbs:");
 
-	/* A plan, or a pool that is not running, has none; nothing is asked of the source. */
+	/* A plan, or a pool that is not running, has none; nothing is asked of the
+	 * source. */
 	if (!plan_exists(p, name) && pool_begin(p, &u, &ignored) == 0)
 		for (size_t i = 0; r == 0 && i < N_VERBS; i++)
 			if (can(&u, i))

@@ -22,8 +22,8 @@ static int zero_fast(struct volume_handle *h, enum io_op op, uint64_t off, uint6
 	return 0;
 }
 
-static int zero_write(struct volume_handle *h, uint64_t off, uint64_t len, struct io_late *late,
-		      struct call *call, struct error *err)
+static int zero_write(struct volume_handle *h, uint64_t off, uint64_t len,
+		      struct io_late *late, struct call *call, struct error *err)
 {
 	static char zeros[WRITE] __attribute__((aligned(ALIGNMENT)));
 
@@ -55,8 +55,8 @@ static bool is_slow(int r)
 }
 
 /* One piece whose ends a device can discard up to. */
-static int zero_piece(struct volume_handle *h, uint64_t off, uint64_t len, struct io_late *late,
-		      struct call *call, struct error *err)
+static int zero_piece(struct volume_handle *h, uint64_t off, uint64_t len,
+		      struct io_late *late, struct call *call, struct error *err)
 {
 	int r = zero_fast(h, IO_PUNCH, off, len, late, call, err);
 
@@ -68,7 +68,8 @@ static int zero_piece(struct volume_handle *h, uint64_t off, uint64_t len, struc
 int volume_zero(struct volume_handle *h, uint64_t off, uint64_t len, struct io_late *late,
 	       struct call *call, struct error *err)
 {
-	uint64_t end = off + len, from = MIN((off + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT, end);
+	uint64_t end = off + len,
+		 from = MIN((off + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT, end);
 	uint64_t to = MAX(end / ALIGNMENT * ALIGNMENT, from);
 	int r = zero_write(h, off, from - off, late, call, err);
 

@@ -1,8 +1,8 @@
 /*
  * The volumes of one pool that are in use, by name, and their last errors.
  *
- * One lock for the table, never held across a call that may wait. A volume's own locks (space,
- * record locks) are taken after it.
+ * One lock for the table, never held across a call that may wait. A volume's own locks
+ * (space, record locks) are taken after it.
  */
 #include "backends/model/volumes.h"
 
@@ -88,7 +88,8 @@ static void error_keep(struct volumes *vs, const char *name, const struct error 
 	memcpy(e->name, name, len);
 	error_drop(vs, error_find(vs, name));
 	if (vs->errors.count >= ERRORS_KEPT)
-		error_drop(vs, container_of(vs->errors_by_age.next, struct last_error, entry));
+		error_drop(vs, container_of(vs->errors_by_age.next, struct last_error,
+					    entry));
 	if (map_insert(&vs->errors, &e->link, hash_string(name, 0)) < 0)
 		free(e);
 	else
@@ -156,7 +157,8 @@ static void unname(struct volumes *vs, struct volume *v)
 	v->named = false;
 }
 
-/* Gives a volume its name; without memory it stays nameless, which only loses the sharing. */
+/* Gives a volume its name; without memory it stays nameless, which only loses the
+ * sharing. */
 static void name_it(struct volumes *vs, struct volume *v)
 {
 	v->named = map_insert(&vs->open, &v->link, hash_string(v->name, 0)) == 0;
@@ -226,16 +228,18 @@ static int busy(const struct volume *v, struct error *err)
 	pid_t pid = first_opener(v);
 
 	if (v->doing)
-		return error_set(err, EBUSY, "volume '%s' is being %s: wait for it, see jobs",
+		return error_set(err, EBUSY,
+				 "volume '%s' is being %s: wait for it, see jobs",
 				 v->name, v->doing);
 	if (pid)
-		return error_set(err, EBUSY, "volume '%s' is in use: process %d has it open",
-				 v->name, (int)pid);
+		return error_set(err, EBUSY,
+				 "volume '%s' is in use: process %d has it open", v->name,
+				 (int)pid);
 	return error_set(err, EBUSY, "volume '%s' is in use", v->name);
 }
 
-int volumes_enter(struct volumes *vs, const char *name, pid_t opener, struct volume_use *use,
-		  struct error *err)
+int volumes_enter(struct volumes *vs, const char *name, pid_t opener,
+		  struct volume_use *use, struct error *err)
 {
 	SCOPED_LOCK(&vs->lock);
 	struct volume *v = find(vs, name);
@@ -266,8 +270,8 @@ int volumes_claim(struct volumes *vs, const char *name, const char *doing,
 	return 0;
 }
 
-int volumes_identify(struct volumes *vs, struct volume_use *use, uint64_t dev, uint64_t ino,
-		     struct error *err)
+int volumes_identify(struct volumes *vs, struct volume_use *use, uint64_t dev,
+		     uint64_t ino, struct error *err)
 {
 	struct volume *unused = NULL, *v = use->volume;
 	pid_t opener = use->opener;
@@ -281,7 +285,8 @@ int volumes_identify(struct volumes *vs, struct volume_use *use, uint64_t dev, u
 
 		if (!own) {
 			pthread_mutex_unlock(&vs->lock);
-			return error_code(err, ENOMEM, "cannot open volume '%s'", v->name);
+			return error_code(err, ENOMEM, "cannot open volume '%s'",
+					  v->name);
 		}
 		unused = drop_use(vs, use);
 		add_use(own, opener, use);

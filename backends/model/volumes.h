@@ -1,6 +1,7 @@
 /*
- * What the model keeps of a pool's volumes beside the backend: the open ones, plans, last errors.
- * Made with the pool, by pool.c; used by volume*.c. Its lock is taken after the pool's.
+ * What the model keeps of a pool's volumes beside the backend: the open ones, plans, last
+ * errors. Made with the pool, by pool.c; used by volume*.c. Its lock is taken after the
+ * pool's.
  */
 #pragma once
 
@@ -57,17 +58,19 @@ struct volume_space {
 struct volume_locks {
 	pthread_mutex_t lock;
 	struct list owners;
-	int carrier; /* a memfd that bears the locks of a volume without descriptor; -1: none yet */
+	int carrier; /* a memfd that bears the locks of a volume without descriptor; -1:
+			none yet */
 };
 
 /* A volume that is open, or that something is being done to; shared by its users. */
 struct volume {
-	struct map_link link;  /* by name while named; these are guarded by the table's lock */
+	struct map_link
+		link; /* by name while named; these are guarded by the table's lock */
 	struct list entry;
 	struct list uses;
 	char *name;
-	bool named;            /* false: the name was removed, or is another volume's now */
-	const char *doing;     /* what its one user does to it alone: "wiped"; else NULL */
+	bool named;	   /* false: the name was removed, or is another volume's now */
+	const char *doing; /* what its one user does to it alone: "wiped"; else NULL */
 	bool known;            /* dev and ino are */
 	uint64_t dev, ino;     /* of the file behind it */
 
@@ -82,13 +85,14 @@ struct volume_use {
 };
 
 /* Enters a use of the volume of that name. -EBUSY while something is done to it alone. */
-int volumes_enter(struct volumes *vs, const char *name, pid_t opener, struct volume_use *use,
-		  struct error *err);
-/* The use turned out to be of this file; moves it when the name's volume is another file. */
-int volumes_identify(struct volumes *vs, struct volume_use *use, uint64_t dev, uint64_t ino,
-		     struct error *err);
-/* As volumes_enter, alone: -EBUSY, naming who, when it has users; until volumes_leave it gets none.
- * doing: what is done to it, "wiped"; kept by reference. */
+int volumes_enter(struct volumes *vs, const char *name, pid_t opener,
+		  struct volume_use *use, struct error *err);
+/* The use turned out to be of this file; moves it when the name's volume is another file.
+ */
+int volumes_identify(struct volumes *vs, struct volume_use *use, uint64_t dev,
+		     uint64_t ino, struct error *err);
+/* As volumes_enter, alone: -EBUSY, naming who, when it has users; until volumes_leave it
+ * gets none. doing: what is done to it, "wiped"; kept by reference. */
 int volumes_claim(struct volumes *vs, const char *name, const char *doing,
 		  struct volume_use *use, struct error *err);
 void volumes_leave(struct volumes *vs, struct volume_use *use);
@@ -97,7 +101,8 @@ void volumes_leave(struct volumes *vs, struct volume_use *use);
 void volumes_moved(struct volumes *vs, const char *from, const char *to, bool exchanged);
 void volumes_removed(struct volumes *vs, const char *name);
 
-/* The current name of an open volume, for the caller to free; NULL: it has none, or no memory. */
+/* The current name of an open volume, for the caller to free; NULL: it has none, or no
+ * memory. */
 char *volumes_name(struct volumes *vs, struct volume *v);
 /* The open volume of that name, without entering it: for its size. */
 bool volumes_visible_size(struct volumes *vs, const char *name, uint64_t *size);

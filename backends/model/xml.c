@@ -293,8 +293,8 @@ static enum xml_state behind_root(struct xml_feed *f)
 }
 
 /*
- * The parser waits for the ';' of "a & b" until the end; we know that none will do. Inside
- * CDATA it is a character like any other.
+ * The parser waits for the ';' of "a & b" until the end; we know that none will do.
+ * Inside CDATA it is a character like any other.
  */
 static bool stray_ampersand(const struct xml_feed *f, const char *at, size_t n)
 {
@@ -307,7 +307,8 @@ static bool stray_ampersand(const struct xml_feed *f, const char *at, size_t n)
 	return i < n && at[i] != ';';
 }
 
-/* What libxml2 has no parser for at hand, it prints; what it means reaches on_error, too. */
+/* What libxml2 has no parser for at hand, it prints; what it means reaches on_error, too.
+ */
 static void print_nothing(void *data, CONST_ERROR xmlError *e)
 {
 }
@@ -436,7 +437,8 @@ bool xml_can_hold(const char *text)
 	return true;
 }
 
-/* What a byte is written as; NULL: as it is. No white space but the blank survives a reader. */
+/* What a byte is written as; NULL: as it is. No white space but the blank survives a
+ * reader. */
 static const char *reference(char c)
 {
 	switch (c) {

@@ -19,7 +19,8 @@ int buf_putc(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 
-/* The content as a string that the caller frees; the buffer is empty afterwards. "" if empty. */
+/* The content as a string that the caller frees; the buffer is empty afterwards. "" if
+ * empty. */
 char *buf_take(struct buf *b);
 
 /* The content as a string that the buffer owns; never NULL. */

@@ -21,7 +21,8 @@ static inline bool deadline_passed(uint64_t deadline)
 	return deadline && clock_now() >= deadline;
 }
 
-/* What is left in milliseconds, rounded up, for poll(2): -1 without a deadline, 0 when passed. */
+/* What is left in milliseconds, rounded up, for poll(2): -1 without a deadline, 0 when
+ * passed. */
 static inline int deadline_poll_ms(uint64_t deadline)
 {
 	uint64_t now = clock_now();

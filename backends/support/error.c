@@ -10,7 +10,8 @@ static void trim_utf8(char *text)
 {
 	size_t len = strlen(text), start = len;
 
-	while (start > 0 && len - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+	while (start > 0 && len - start < 4 &&
+	       ((unsigned char)text[start - 1] & 0xc0) == 0x80)
 		start--;
 	if (start == 0 || (unsigned char)text[start - 1] < 0xc0)
 		return;
@@ -31,7 +32,8 @@ static void make_line(char *text)
 	trim_utf8(text);
 }
 
-static int set(struct error *err, int code, const char *reason, const char *fmt, va_list ap)
+static int set(struct error *err, int code, const char *reason, const char *fmt,
+	       va_list ap)
 {
 	if (!err)
 		return -code;
@@ -85,7 +87,8 @@ int error_prefix(struct error *err, const char *fmt, ...)
 	va_list ap;
 
 	if (!err)
-		return -EIO; /* the caller returns its own code where nobody reads the text */
+		return -EIO; /* the caller returns its own code where nobody reads the
+				text */
 	va_start(ap, fmt);
 	vsnprintf(head, sizeof(head), fmt, ap);
 	va_end(ap);

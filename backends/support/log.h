@@ -1,6 +1,7 @@
 /*
- * The daemon's log: stderr with <N> prefixes (sd-daemon(3)) in the foreground, syslog when detached.
- * Messages are sentences without a final newline. Secrets are never passed here.
+ * The daemon's log: stderr with <N> prefixes (sd-daemon(3)) in the foreground, syslog
+ * when detached. Messages are sentences without a final newline. Secrets are never passed
+ * here.
  */
 #pragma once
 

@@ -83,7 +83,8 @@ void map_remove(struct map *m, struct map_link *link)
 {
 	if (!m->size)
 		return;
-	for (struct map_link **l = &m->buckets[link->hash & (m->size - 1)]; *l; l = &(*l)->next) {
+	for (struct map_link **l = &m->buckets[link->hash & (m->size - 1)]; *l;
+	     l = &(*l)->next) {
 		if (*l == link) {
 			*l = link->next;
 			link->next = NULL;

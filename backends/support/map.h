@@ -1,6 +1,6 @@
 /*
- * A hash table whose links are members of what it holds; it owns nothing and locks nothing.
- * Keys are the owner's affair: it hashes them and compares candidates itself.
+ * A hash table whose links are members of what it holds; it owns nothing and locks
+ * nothing. Keys are the owner's affair: it hashes them and compares candidates itself.
  */
 #pragma once
 
@@ -35,6 +35,7 @@ void map_remove(struct map *m, struct map_link *link);
 void map_free(struct map *m);
 
 /* Each link in no particular order; the body removes nothing. */
-#define map_for_each(pos, m)                                                             \
-	for (size_t bucket_##pos = 0; bucket_##pos < (m)->size; bucket_##pos++)          \
-		for (struct map_link *pos = (m)->buckets[bucket_##pos]; pos; pos = pos->next)
+#define map_for_each(pos, m)                                                    \
+	for (size_t bucket_##pos = 0; bucket_##pos < (m)->size; bucket_##pos++) \
+		for (struct map_link *pos = (m)->buckets[bucket_##pos]; pos;    \
+		     pos = pos->next)

@@ -1,6 +1,6 @@
 /*
- * What mount.storagefs asks of a running daemon on `mount -o remount`: an ioctl on the root directory
- * of the mount, allowed to root and to who mounted it.
+ * What mount.storagefs asks of a running daemon on `mount -o remount`: an ioctl on the
+ * root directory of the mount, allowed to root and to who mounted it.
  */
 #pragma once
 

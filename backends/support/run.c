@@ -24,7 +24,8 @@ static bool find_tool(const char *tool, char *path, size_t size)
 	const char *dirs = PATHS;
 
 	if (strchr(tool, '/'))
-		return snprintf(path, size, "%s", tool) < (int)size && !access(path, X_OK);
+		return snprintf(path, size, "%s", tool) < (int)size &&
+		       !access(path, X_OK);
 	while (*dirs) {
 		size_t len = strcspn(dirs, ":");
 
@@ -102,7 +103,8 @@ static int spawn(const struct run *r, const char *path, struct child *c, int in,
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
 						POSIX_SPAWN_SETSIGDEF);
 
-	int code = posix_spawn(&c->pid, path, &actions, &attr, (char *const *)r->argv, env);
+	int code =
+		posix_spawn(&c->pid, path, &actions, &attr, (char *const *)r->argv, env);
 
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
@@ -181,7 +183,8 @@ static bool wait_round(const struct run *r, struct child *c)
 	return p[0].revents;
 }
 
-/* Waits for the end, or kills the group at the deadline. Returns 0, -ETIMEDOUT or -EINTR. */
+/* Waits for the end, or kills the group at the deadline. Returns 0, -ETIMEDOUT or -EINTR.
+ */
 static int wait_end(struct run *r, struct child *c)
 {
 	int result = 0, status;
@@ -195,7 +198,8 @@ static int wait_end(struct run *r, struct child *c)
 		if (result)
 			break;
 		/* without a pidfd (an old kernel) the slice is the poll interval */
-		if (c->pidfd < 0 && !waitid(P_PID, c->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
+		if (c->pidfd < 0 &&
+		    !waitid(P_PID, c->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
 		    info.si_pid == c->pid)
 			break;
 	}
@@ -232,10 +236,11 @@ int run_tool(struct run *r, struct error *err)
 	if (result == -EINTR)
 		error_set(err, EINTR, "'%s' was cancelled", r->argv[0]);
 	else if (result == -ETIMEDOUT)
-		error_set(err, ETIMEDOUT, "'%s' did not end in time and was stopped", r->argv[0]);
+		error_set(err, ETIMEDOUT, "'%s' did not end in time and was stopped",
+			  r->argv[0]);
 	else if (r->status)
-		result = error_set(err, EIO, "'%s' failed (exit status %d): %.*s", r->argv[0],
-				   r->status, (int)len, said);
+		result = error_set(err, EIO, "'%s' failed (exit status %d): %.*s",
+				   r->argv[0], r->status, (int)len, said);
 	child_close(&c);
 	return result;
 }

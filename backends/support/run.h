@@ -1,6 +1,7 @@
 /*
- * Running a tool: no shell, an argument vector, LC_ALL=C, stderr captured into the error, a deadline
- * that kills the whole process group. Secrets go in through stdin, never through argv.
+ * Running a tool: no shell, an argument vector, LC_ALL=C, stderr captured into the error,
+ * a deadline that kills the whole process group. Secrets go in through stdin, never
+ * through argv.
  */
 #pragma once
 
@@ -12,21 +13,24 @@
 #include "backends/support/error.h"
 
 struct run {
-	const char *const *argv;      /* NULL-terminated; argv[0] is looked up in the system's paths */
+	const char *const
+		*argv; /* NULL-terminated; argv[0] is looked up in the system's paths */
 	const void *input;            /* given on stdin; NULL: /dev/null */
 	size_t input_len;
 	struct buf *output;           /* gets stdout; NULL: dropped */
-	const int *fds;               /* inherited under their own numbers, ended by -1; NULL: none */
+	const int *fds; /* inherited under their own numbers, ended by -1; NULL: none */
 	uint64_t deadline_ns;         /* clock_now() time; 0: none */
 	const atomic_bool *cancelled; /* looked at about every 100 ms; NULL: never */
 	int status;                   /* out: exit status, or 128 + signal */
 };
 
 /*
- * Runs it to its end. 0: exit status 0. Errors: -EOPNOTSUPP the tool is not installed, -EIO it
- * failed (the text has the last lines of its stderr), -ETIMEDOUT, -EINTR cancelled.
+ * Runs it to its end. 0: exit status 0. Errors: -EOPNOTSUPP the tool is not installed,
+ * -EIO it failed (the text has the last lines of its stderr), -ETIMEDOUT, -EINTR
+ * cancelled.
  */
 int run_tool(struct run *r, struct error *err);
 
-/* Whether a tool is installed where run_tool looks: PATH of the daemon, then the system's sbin. */
+/* Whether a tool is installed where run_tool looks: PATH of the daemon, then the system's
+ * sbin. */
 bool run_have(const char *tool);

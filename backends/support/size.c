@@ -57,7 +57,8 @@ static int scale(uint64_t value, const char *unit, size_t len, uint64_t *bytes,
 				 "unknown unit '%.*s': use bytes, K to E, KiB to EiB or KB to EB",
 				 (int)(len < 40 ? len : 40), unit);
 	if (__builtin_mul_overflow(value, f, &value) || value > INT64_MAX)
-		return error_set(err, EINVAL, "the size is too large: at most %" PRId64 " bytes",
+		return error_set(err, EINVAL,
+				 "the size is too large: at most %" PRId64 " bytes",
 				 INT64_MAX);
 	*bytes = value;
 	return 0;
@@ -70,8 +71,9 @@ int size_parse(const char *number, const char *unit, const char *what, uint64_t 
 	uint64_t value;
 
 	if (!digits(&at, &value) || *at)
-		return error_set(err, EINVAL, "malformed %s '%.40s': a decimal number is wanted",
-				 what, number);
+		return error_set(err, EINVAL,
+				 "malformed %s '%.40s': a decimal number is wanted", what,
+				 number);
 	return scale(value, unit ? unit : "", unit ? strlen(unit) : 0, bytes, err);
 }
 
@@ -90,7 +92,7 @@ int size_parse_text(const char *text, uint64_t *bytes, struct error *err)
 	size_t len = strcspn(at, " \t\r\n");
 
 	if (at[len + strspn(at + len, " \t\r\n")])
-		return error_set(err, EINVAL, "'%.40s' is not a size: there is text behind it",
-				 text);
+		return error_set(err, EINVAL,
+				 "'%.40s' is not a size: there is text behind it", text);
 	return scale(value, at, len, bytes, err);
 }

@@ -1,7 +1,7 @@
 /*
- * Sizes with units, by libvirt's rules (facts/libvirt-xml.md section 1): a decimal integer, leading
- * blanks and '+' allowed; units in any case: bytes (default), K..E and KiB..EiB powers of 1024,
- * KB..EB powers of 1000. The product must fit 63 bits.
+ * Sizes with units, by libvirt's rules (facts/libvirt-xml.md section 1): a decimal
+ * integer, leading blanks and '+' allowed; units in any case: bytes (default), K..E and
+ * KiB..EiB powers of 1024, KB..EB powers of 1000. The product must fit 63 bits.
  */
 #pragma once
 
@@ -10,9 +10,11 @@
 
 #include "backends/support/error.h"
 
-/* An element's text and its unit attribute (NULL or "": bytes). what names the element: "capacity". */
+/* An element's text and its unit attribute (NULL or "": bytes). what names the element:
+ * "capacity". */
 int size_parse(const char *number, const char *unit, const char *what, uint64_t *bytes,
 	       struct error *err);
 
-/* Both in one word as a person types it: "10G", "10 GiB", "1048576". White space around is ignored. */
+/* Both in one word as a person types it: "10G", "10 GiB", "1048576". White space around
+ * is ignored. */
 int size_parse_text(const char *text, uint64_t *bytes, struct error *err);

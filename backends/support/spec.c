@@ -46,10 +46,10 @@ void pool_source_clear(struct pool_source *s)
 		extents_free(s->devices[i].free, s->devices[i].n_free);
 	}
 	free(s->devices);
-	FREE_ALL(&s->dir, &s->name, &s->initiator, &s->format, &s->protocol_ver, &s->vendor,
-		 &s->product, &s->auth.type, &s->auth.username);
-	FREE_ALL(&a->name, &a->wwnn, &a->wwpn, &a->parent, &a->parent_wwnn, &a->parent_wwpn,
-		 &a->parent_fabric_wwn);
+	FREE_ALL(&s->dir, &s->name, &s->initiator, &s->format, &s->protocol_ver,
+		 &s->vendor, &s->product, &s->auth.type, &s->auth.username);
+	FREE_ALL(&a->name, &a->wwnn, &a->wwpn, &a->parent, &a->parent_wwnn,
+		 &a->parent_wwpn, &a->parent_fabric_wwn);
 	secret_ref_clear(&s->auth.secret);
 	*s = (struct pool_source){ 0 };
 }
@@ -78,8 +78,8 @@ static void encryption_clear(struct volume_encryption *e)
 	for (size_t i = 0; i < e->n_secrets; i++)
 		secret_ref_clear(&e->secrets[i]);
 	free(e->secrets);
-	FREE_ALL(&e->format, &e->engine, &e->cipher.name, &e->cipher.mode, &e->cipher.hash,
-		 &e->ivgen_name, &e->ivgen_hash);
+	FREE_ALL(&e->format, &e->engine, &e->cipher.name, &e->cipher.mode,
+		 &e->cipher.hash, &e->ivgen_name, &e->ivgen_hash);
 }
 
 void volume_spec_clear(struct volume_spec *s)

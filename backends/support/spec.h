@@ -1,8 +1,10 @@
 /*
- * What a pool or volume description says, as data: libvirt's storage model, one superset struct each.
+ * What a pool or volume description says, as data: libvirt's storage model, one superset
+ * struct each.
  *
- * Every string is owned by the struct it is in; NULL means "not given". The model parses and prints
- * them (model/pool_xml.h, model/volume_xml.h); backends read pool specs and fill in volume specs.
+ * Every string is owned by the struct it is in; NULL means "not given". The model parses
+ * and prints them (model/pool_xml.h, model/volume_xml.h); backends read pool specs and
+ * fill in volume specs.
  */
 #pragma once
 
