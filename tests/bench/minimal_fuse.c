@@ -1,6 +1,6 @@
 /*
- * The least low-level libfuse filesystem that mounts and answers: the yardstick for start-up,
- * and for what FUSE itself takes to open and read a small file.
+ * The least low-level libfuse filesystem that mounts and answers: the yardstick for
+ * start-up, and for what FUSE itself takes to open and read a small file.
  */
 #define FUSE_USE_VERSION 34
 #include <errno.h>
@@ -19,7 +19,9 @@ static void fill(fuse_ino_t ino, struct stat *st)
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct fuse_entry_param e = { .ino = HELLO_INO, .attr_timeout = 1, .entry_timeout = 1 };
+	struct fuse_entry_param e = {
+		.ino = HELLO_INO, .attr_timeout = 1, .entry_timeout = 1,
+	};
 
 	if (parent != FUSE_ROOT_ID || strcmp(name, "hello") != 0) {
 		fuse_reply_err(req, ENOENT);
@@ -70,7 +72,8 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	se = fuse_session_new(&args, &ops, sizeof(ops), NULL);
-	if (!se || fuse_set_signal_handlers(se) != 0 || fuse_session_mount(se, argv[1]) != 0)
+	if (!se || fuse_set_signal_handlers(se) != 0 ||
+	    fuse_session_mount(se, argv[1]) != 0)
 		return 1;
 	fuse_session_loop_mt(se, config);
 	fuse_session_unmount(se);

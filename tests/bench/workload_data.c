@@ -241,7 +241,8 @@ void run_mmapread(char **args)
 }
 
 /* copy_file_range as cp does it, and cp's loop where it cannot. */
-static void copy_range(int from, off_t from_at, int to, off_t to_at, uint64_t size, char *data)
+static void copy_range(int from, off_t from_at, int to, off_t to_at, uint64_t size,
+		       char *data)
 {
 	while (size) {
 		ssize_t n = copy_file_range(from, &from_at, to, &to_at, size, 0);
@@ -269,7 +270,8 @@ static void copy_range(int from, off_t from_at, int to, off_t to_at, uint64_t si
 
 void run_copy(char **args)
 {
-	int from = open_file(args[0], O_RDONLY), to = open_file(args[2], O_WRONLY | O_CREAT);
+	int from = open_file(args[0], O_RDONLY);
+	int to = open_file(args[2], O_WRONLY | O_CREAT);
 	uint64_t size = strtoull(args[4], NULL, 10);
 	char *data = new_block(COPY_CHUNK);
 
@@ -285,7 +287,8 @@ void run_copy(char **args)
 /* Copies the data and skips the holes; the extra number is the target's st_blocks. */
 void run_sparsecopy(char **args)
 {
-	int from = open_file(args[0], O_RDONLY), to = open_file(args[1], O_WRONLY | O_CREAT);
+	int from = open_file(args[0], O_RDONLY);
+	int to = open_file(args[1], O_WRONLY | O_CREAT);
 	uint64_t size = file_size(from);
 	char *data = new_block(COPY_CHUNK);
 	off_t at = 0, hole;

@@ -1,4 +1,4 @@
-/* The measured client's work on names: making and listing files, reading small ones, mounting. */
+/* The measured client's work on names: making, listing, reading small files, mounting. */
 #include "workload.h"
 
 #include <dirent.h>
@@ -88,7 +88,8 @@ void run_touch(char **args)
 		char *name = (char *)nth_name(i);
 
 		finish(start((char *[]){ "touch", name, NULL }), "touch");
-		finish(start((char *[]){ "truncate", "-s", args[1], name, NULL }), "truncate");
+		finish(start((char *[]){ "truncate", "-s", args[1], name, NULL }),
+		       "truncate");
 	}
 	meter_stop(opt.count);
 }
@@ -180,7 +181,7 @@ static uint64_t resident_kib(pid_t pid)
 	return kib;
 }
 
-/* From fork to the first answer from NAME under the mount; the extra number is the RSS then. */
+/* From fork to the first answer from NAME in the mount; the extra number is the RSS then. */
 void run_mounted(char **args)
 {
 	uint64_t deadline = now_ns() + MOUNT_TIMEOUT_NS;
