@@ -85,7 +85,8 @@ static int check_mountpoint(struct options *o, struct error *err)
 {
 	struct stat st;
 
-	if (clear_dead_mount(o->mountpoint, err) < 0 || make_absolute(&o->mountpoint, err) < 0)
+	if (clear_dead_mount(o->mountpoint, err) < 0 ||
+	    make_absolute(&o->mountpoint, err) < 0)
 		return -err->code;
 	if (is_mounted(o->mountpoint))
 		return error_set(err, EBUSY, "'%s' has a storagefs mounted on it already",
@@ -93,7 +94,8 @@ static int check_mountpoint(struct options *o, struct error *err)
 	if (stat(o->mountpoint, &st) < 0)
 		return error_errno(err, "cannot mount on '%s'", o->mountpoint);
 	if (!S_ISDIR(st.st_mode))
-		return error_set(err, ENOTDIR, "cannot mount on '%s': it is not a directory",
+		return error_set(err, ENOTDIR,
+				 "cannot mount on '%s': it is not a directory",
 				 o->mountpoint);
 	return 0;
 }
@@ -107,7 +109,9 @@ static int open_layers(const struct options *o, struct error *err)
 		.no_autostart = o->no_autostart, .protect = o->protect,
 		.timeout_s = o->timeout_s, .mountpoint = o->mountpoint,
 	};
-	const struct nodes_options nodes = { .uid = o->uid, .gid = o->gid, .mode = o->mode };
+	const struct nodes_options nodes = { .uid = o->uid,
+					     .gid = o->gid,
+					     .mode = o->mode };
 	int ret = model_open(&model, err);
 
 	if (ret < 0)
@@ -151,7 +155,8 @@ static void give_up(const char *what)
 	_exit(EXIT_FAILURE);
 }
 
-/* In this order: nobody waits for an answer when the mount goes, no thread runs when memory does. */
+/* In this order: nobody waits for an answer when the mount goes, no thread runs when
+ * memory does. */
 static void end(bool unmounted)
 {
 	unsigned timeout_ms = model_options()->timeout_s * 1000;
@@ -168,14 +173,15 @@ static void end(bool unmounted)
 	if (!notify_close(timeout_ms))
 		give_up("a notification of the kernel");
 	file_close_all();
-	if (executors_drain(timeout_ms))
-		inode_close_table();
+	/* what is still under way uses inodes and pools */
+	if (!model_settle(timeout_ms, stuck + len, POOL_NAME_MAX)) {
+		strcat(stuck, "'");
+		give_up(stuck);
+	}
+	inode_close_table();
 	session_close();
 	nodes_close();
-	if (model_close(timeout_ms, stuck + len, POOL_NAME_MAX))
-		return;
-	strcat(stuck, "'");
-	give_up(stuck);
+	model_close(timeout_ms);
 }
 
 static int run(struct options *o, const sigset_t *signals)

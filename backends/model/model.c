@@ -167,16 +167,37 @@ void model_autostart(void)
 
 /* -- closing -- */
 
-/* The first pool that something still uses. */
+/* The first pool that something still uses: a verb, a call, an open volume. */
 static int find_stuck(void *arg, struct pool *p)
 {
 	char *name = arg;
+	bool open = volumes_busy(p->volumes, NULL, 0, NULL);
 
 	SCOPED_LOCK(&p->lock);
-	if (!p->verb && (!p->live || !p->live->uses) && !p->stat_queued)
+	if (!open && !p->verb && (!p->live || !p->live->uses) && !p->stat_queued)
 		return 0;
 	strcpy(name, p->name);
 	return -EBUSY;
+}
+
+bool model_settle(unsigned timeout_ms, char *stuck, size_t size)
+{
+	const struct timespec step = { .tv_nsec = 10 * NS_PER_MS };
+	uint64_t end = clock_now() + timeout_ms * NS_PER_MS;
+	char name[POOL_NAME_MAX] = "";
+	bool drained, in_use;
+
+	atomic_store(&closing, true);
+	jobs_cancel_all();
+	autostart_end();
+	drained = executors_drain(timeout_ms);
+	while ((in_use = pools_each(find_stuck, name) < 0) && !deadline_passed(end))
+		nanosleep(&step, NULL);
+	/* whoever used one last may not be through yet */
+	if (drained && !in_use && executors_drain(timeout_ms))
+		return true;
+	snprintf(stuck, size, "%s", name);
+	return false;
 }
 
 static int detach_one(void *arg, struct pool *p)
@@ -196,19 +217,8 @@ static int detach_one(void *arg, struct pool *p)
 	return 0;
 }
 
-bool model_close(unsigned timeout_ms, char *stuck, size_t size)
+void model_close(unsigned timeout_ms)
 {
-	char name[POOL_NAME_MAX] = "";
-	bool drained;
-
-	atomic_store(&closing, true);
-	jobs_cancel_all();
-	autostart_end();
-	drained = executors_drain(timeout_ms);
-	if (pools_each(find_stuck, name) < 0 || !drained) {
-		snprintf(stuck, size, "%s", name);
-		return false;
-	}
 	pools_each(detach_one, NULL);
 	pools_free();
 	pending_clear();
@@ -218,7 +228,6 @@ bool model_close(unsigned timeout_ms, char *stuck, size_t size)
 	events_exit();
 	last_error.error = (struct error){ 0 };
 	options_free(atomic_exchange(&options, NULL));
-	return true;
 }
 
 /* -- the last failure anywhere -- */
@@ -229,6 +238,9 @@ void model_remember(const struct error *err, const char *path)
 	last_error.error = *err;
 	last_error.at = time(NULL);
 	snprintf(last_error.path, sizeof(last_error.path), "%s", path ? path : "/");
+	for (char *c = last_error.path; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = '?'; /* names may hold newlines, the line may not */
 	pthread_mutex_unlock(&error_lock);
 	events_emit(&(struct event){ .what = EVENT_ERROR });
 }

@@ -212,7 +212,8 @@ static int teardown(void **state)
 
 	(void)state;
 	nodes_close();
-	model_close(1000, stuck, sizeof(stuck));
+	model_settle(1000, stuck, sizeof(stuck));
+	model_close(1000);
 	executors_drain(1000);
 	return nftw(top, drop, 16, FTW_DEPTH | FTW_PHYS);
 }

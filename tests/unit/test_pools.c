@@ -131,8 +131,9 @@ static void close_model(void)
 {
 	char stuck[POOL_NAME_MAX];
 
-	if (!model_close(5000, stuck, sizeof(stuck)))
+	if (!model_settle(5000, stuck, sizeof(stuck)))
 		fail_msg("stuck in '%s'", stuck);
+	model_close(5000);
 }
 
 static int setup(void **state)
