@@ -2,7 +2,7 @@
  * The measured client: does one piece of work and prints what it cost itself and the
  * servers.
  *
- * Output: WALL CLIENT SERVERS UNITS EXTRA, times in ns. CPU comes from the process clocks,
+ * Output: WALL CLIENT SERVERS UNITS EXTRA, times in ns. CPU is from the process clocks,
  * which count ended threads too and have no 10 ms ticks as /proc/PID/stat has.
  */
 #include "workload.h"

@@ -181,7 +181,7 @@ static uint64_t resident_kib(pid_t pid)
 	return kib;
 }
 
-/* From fork to the first answer from NAME in the mount; the extra number is the RSS then. */
+/* From fork to the first answer from NAME in the mount; the extra number is the RSS. */
 void run_mounted(char **args)
 {
 	uint64_t deadline = now_ns() + MOUNT_TIMEOUT_NS;
