@@ -41,7 +41,8 @@ static int wait_for_child(int fd)
 		n = read(fd, &r, sizeof(r));
 	while (n < 0 && errno == EINTR);
 	if (n != sizeof(r)) {
-		fprintf(stderr, "storagefs: the daemon died while it started; see the system log\n");
+		fprintf(stderr, "storagefs: the daemon died while it started; see the "
+				"system log\n");
 		return EXIT_MOUNT;
 	}
 	if (r.text[0])

@@ -1,6 +1,7 @@
 /*
- * Going into the background, and telling the waiting parent, or systemd, how the start went. The parent
- * process prints what went wrong and ends with the child's status; no thread exists before that.
+ * Going into the background, and telling the waiting parent, or systemd, how the start
+ * went. The parent process prints what went wrong and ends with the child's status; no
+ * thread exists before that.
  */
 #pragma once
 

@@ -135,7 +135,8 @@ void file_ref(struct file *f)
 
 static void destroy(struct file *f)
 {
-	struct call call = { .deadline_ns = clock_now() + model_options()->timeout_s * NS_PER_S };
+	struct call call = { .deadline_ns = clock_now() +
+					    model_options()->timeout_s * NS_PER_S };
 
 	notify_poll_end(f);
 	if (f->passthrough)
@@ -155,7 +156,8 @@ static void run_close(struct task *t)
 	destroy(container_of(t, struct file, closing));
 }
 
-/* A queue that is full takes no close; it must not be lost, so a thread of its own does it. */
+/* A queue that is full takes no close; it must not be lost, so a thread of its own does
+ * it. */
 static void *close_thread(void *arg)
 {
 	destroy(arg);
@@ -170,7 +172,7 @@ static void close_aside(struct file *f)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&thread, &attr, close_thread, f) != 0)
-		log_error("an open file of a pool could not be closed: no thread is left");
+		log_error("no thread is left to close an open file of a pool");
 	pthread_attr_destroy(&attr);
 }
 

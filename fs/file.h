@@ -1,9 +1,10 @@
 /*
- * Open files and directories: what the kernel's file handles stand for. A handle is a slot and its
- * generation, so an id that was released finds nothing.
+ * Open files and directories: what the kernel's file handles stand for. A handle is a
+ * slot and its generation, so an id that was released finds nothing.
  *
- * Requests hold references: a file whose request was answered by its deadline stays until the work
- * is done. The last reference closes it, on its pool's executor where closing may wait.
+ * Requests hold references: a file whose request was answered by its deadline stays until
+ * the work is done. The last reference closes it, on its pool's executor where closing
+ * may wait.
  */
 #pragma once
 
@@ -45,8 +46,8 @@ struct file {
 	unsigned changes; /* of the inode, when it was taken */
 };
 
-/* A directory, or with h a file, that has no id yet. Takes a reference on the inode. NULL: no memory;
- * h stays the caller's. */
+/* A directory, or with h a file, that has no id yet. Takes a reference on the inode.
+ * NULL: no memory; h stays the caller's. */
 struct file *file_new(struct inode *i, const struct node *n, struct handle *h, int flags);
 /* Gives it an id; it is found from now on. -ENFILE, -ENOMEM. */
 int file_publish(struct file *f);

@@ -1,6 +1,6 @@
 /*
- * FUSE features across versions of libfuse: one reply (INIT) is edited on its way where the library is
- * too old; opens are answered in the kernel's own format by every version.
+ * FUSE features across versions of libfuse: one reply (INIT) is edited on its way where
+ * the library is too old; opens are answered in the kernel's own format by every version.
  */
 #include "fs/fuse_compat.h"
 
@@ -49,7 +49,8 @@ void compat_init(struct fuse_conn_info *conn, unsigned flags)
 	ask(conn, COMPAT_DIRECT_MMAP, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
 	ask(conn, COMPAT_HANDLE_KILLPRIV_2, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	ask(conn, COMPAT_PARALLEL_DIROPS, FUSE_CAP_PARALLEL_DIROPS);
-	conn->max_backing_stack_depth = 1; /* the library adds one; the kernel takes at most 2 */
+	/* the library adds one; the kernel takes at most 2 */
+	conn->max_backing_stack_depth = 1;
 }
 
 #else

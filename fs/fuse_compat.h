@@ -1,7 +1,7 @@
 /*
- * What the kernel offers and libfuse 3.14 does not know yet: passthrough, mmap of direct_io files,
- * HANDLE_KILLPRIV_V2; and lookups in parallel, which it knows but forgets to say. From libfuse 3.17
- * on these are negotiated by the library itself.
+ * What the kernel offers and libfuse 3.14 does not know yet: passthrough, mmap of
+ * direct_io files, HANDLE_KILLPRIV_V2; and lookups in parallel, which it knows but
+ * forgets to say. From libfuse 3.17 on these are negotiated by the library itself.
  */
 #pragma once
 
@@ -17,13 +17,14 @@
 
 /* After fuse_session_mount, before the first request. 0 or -errno. */
 int compat_attach(struct fuse_session *se, unsigned wanted);
-/* In the init op: exactly these FUSE_CAP_ flags, as far as they are offered, and what attach was
- * asked for. */
+/* In the init op: exactly these FUSE_CAP_ flags, as far as they are offered, and what
+ * attach was asked for. */
 void compat_init(struct fuse_conn_info *conn, unsigned flags);
 /* Whether the kernel agreed to passthrough; false before init. */
 bool compat_passthrough(void);
 
-/* Registers a regular file with the kernel: an id > 0, or -errno (-EPERM: not privileged). */
+/* Registers a regular file with the kernel: an id > 0, or -errno (-EPERM: not
+ * privileged). */
 int compat_backing_open(int fd);
 void compat_backing_close(int id);
 
@@ -34,7 +35,8 @@ struct open_reply {
 	int32_t backing_id;
 };
 
-/* libfuse's names for these differ by version, the kernel's headers lack the newer ones. */
+/* libfuse's names for these differ by version, the kernel's headers lack
+ * the newer ones. */
 #define OPEN_DIRECT_IO       (1u << 0)
 #define OPEN_KEEP_CACHE      (1u << 1)
 #define OPEN_CACHE_DIR       (1u << 3)

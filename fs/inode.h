@@ -1,10 +1,11 @@
 /*
- * Inodes: what the kernel's node ids stand for. An id is a counter that is never used again.
+ * Inodes: what the kernel's node ids stand for. An id is a counter that is never used
+ * again.
  *
- * The kernel counts its lookups, we count requests and open files (refs); an inode lives while either
- * holds. Its address (struct node) is replaced by a rename and stays readable for who got it from
- * inode_get until inode_put. Everything is under the table's lock, which is held for no call that may
- * wait; what is dropped is released outside it.
+ * The kernel counts its lookups, we count requests and open files (refs); an inode lives
+ * while either holds. Its address (struct node) is replaced by a rename and stays
+ * readable for who got it from inode_get until inode_put. Everything is under the table's
+ * lock, which is held for no call that may wait; what is dropped is released outside it.
  */
 #pragma once
 
@@ -36,7 +37,7 @@ struct inode {
 	bool named;      /* in the map by node: a lookup of its address finds it */
 	bool gone;       /* its name is gone, or another's */
 	atomic_uint changes; /* of a directory's names, counted as they are told */
-	atomic_uint listed;  /* changes + 1 when a reader last got all of them; the kernel keeps those */
+	atomic_uint listed;  /* changes + 1 when the kernel last read, and keeps, all */
 };
 
 #define INODE_ROOT 1
@@ -54,15 +55,16 @@ void inode_put(struct inode *i);
 uint64_t inode_lookup(struct node *n);
 void inode_forget(uint64_t id, uint64_t lookups);
 
-/* The kernel is about to be told of a change: counts it. The id; 0: the kernel does not know it. */
+/* The kernel is about to be told of a change: counts it. The id; 0: the kernel does not
+ * know it. */
 uint64_t inode_changed(const struct node *n);
 /* The name is gone: a new object under it gets a new inode. */
 void inode_detach(const struct node *n);
 /* The inode of from, if any, follows to a new address. Consumes *to. */
 void inode_move(const struct node *from, struct node *to);
 bool inode_is_gone(struct inode *i);
-/* The kernel holds its lock, for as long as a request of it waits: who looks the name up from now on
- * gets another inode. */
+/* The kernel holds its lock, for as long as a request of it waits: who looks the name up
+ * from now on gets another inode. */
 void inode_renew(struct inode *i);
 /* The id of the inode that the kernel has for exactly this node; 0: none. */
 uint64_t inode_known(const struct node *n);
@@ -73,5 +75,6 @@ void inode_remove_file(struct inode *i, struct file *f);
 /* A reference to one that is an open volume; NULL: none. */
 struct file *inode_volume_file(struct inode *i);
 
-/* Adds the names under which the kernel may know something in a directory, each with its NUL. */
+/* Adds the names under which the kernel may know something in a directory, each with its
+ * NUL. */
 int inode_names_in(const struct node *dir, struct buf *names);

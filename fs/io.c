@@ -1,8 +1,10 @@
 /*
- * Three ways for the bytes of a volume: in place on its descriptor; on an executor, where that may wait
- * or something has to be done before a write; or submitted to the backend and completed by it.
+ * Three ways for the bytes of a volume: in place on its descriptor; on an executor, where
+ * that may wait or something has to be done before a write; or submitted to the backend
+ * and completed by it.
  *
- * The first never makes a request: it is the path that counts. The others own their bytes, in pages.
+ * The first never makes a request: it is the path that counts. The others own their
+ * bytes, in pages.
  */
 #include "fs/io.h"
 
@@ -87,8 +89,9 @@ static ssize_t write_fd(int fd, const char *from, size_t size, off_t off)
 }
 
 /*
- * dd drops O_DIRECT for an unaligned last block by fcntl, which no file system is told of: the flags
- * come with each request, and what was opened direct is then written through another descriptor.
+ * dd drops O_DIRECT for an unaligned last block by fcntl, which no file system is told
+ * of: the flags come with each request, and what was opened direct is then written
+ * through another descriptor.
  */
 static int undirect(const struct file *f, int flags)
 {
@@ -100,7 +103,8 @@ static int undirect(const struct file *f, int flags)
 	return open(path, (f->flags & O_ACCMODE) | O_CLOEXEC);
 }
 
-static ssize_t read_file(const struct file *f, int flags, void *to, size_t size, off_t off)
+static ssize_t read_file(const struct file *f, int flags, void *to, size_t size,
+			 off_t off)
 {
 	AUTO_FD int other = undirect(f, flags);
 
@@ -158,8 +162,8 @@ static const void *bounce(const struct file *f, const void *data, size_t size)
 	return buffer ? memcpy(buffer, data, size) : NULL;
 }
 
-static void write_inline(fuse_req_t req, struct file *f, const char *data, size_t size, off_t off,
-			 int flags)
+static void write_inline(fuse_req_t req, struct file *f, const char *data, size_t size,
+			 off_t off, int flags)
 {
 	uint64_t start = clock_now();
 	const void *from = bounce(f, data, size);
@@ -248,7 +252,8 @@ static int run_write(struct request *r, struct error *err)
 	struct file *f = r->file;
 
 	if (!volume_write_ready(f->volume, r->off, r->size)) {
-		ssize_t n = volume_prepare_write(f->volume, r->off, r->size, &r->call, err);
+		ssize_t n = volume_prepare_write(f->volume, r->off, r->size, &r->call,
+						 err);
 
 		if (n < 0)
 			return n;
@@ -271,8 +276,8 @@ static const struct op write_op = {
 };
 
 /* A request with the reference on the file that the caller gave us. */
-static struct request *new_io(fuse_req_t req, const struct op *op, fuse_ino_t ino, struct file *f,
-			      size_t size, off_t off, int flags)
+static struct request *new_io(fuse_req_t req, const struct op *op, fuse_ino_t ino,
+			      struct file *f, size_t size, off_t off, int flags)
 {
 	struct request *r = request_new(req, op, ino, NULL);
 
@@ -287,7 +292,8 @@ static struct request *new_io(fuse_req_t req, const struct op *op, fuse_ino_t in
 	return r;
 }
 
-/* Where it may wait: on the executor; else it is submitted from here, watched all the same. */
+/* Where it may wait: on the executor; else it is submitted from here, watched all the
+ * same. */
 static void start(struct request *r, bool may_wait)
 {
 	struct file *f = r->file;
@@ -323,8 +329,8 @@ void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t 
 	}
 }
 
-void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data, size_t size,
-	      off_t off, const struct fuse_file_info *fi)
+void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data,
+	      size_t size, off_t off, const struct fuse_file_info *fi)
 {
 	bool ready = volume_write_ready(f->volume, off, size);
 	struct error err = { 0 };

@@ -1,6 +1,6 @@
 /*
- * Reads and writes of volumes: in place on a descriptor, else completed by the backend, within
- * its pool's lane.
+ * Reads and writes of volumes: in place on a descriptor, else completed by the backend,
+ * within its pool's lane.
  */
 #pragma once
 
@@ -18,8 +18,8 @@ struct request;
 /* Consumes a reference on the file. */
 void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t off,
 	     const struct fuse_file_info *fi);
-void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data, size_t size,
-	      off_t off, const struct fuse_file_info *fi);
+void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data,
+	      size_t size, off_t off, const struct fuse_file_info *fi);
 
 /* What a request holds of ours. */
 void io_release(struct request *r);

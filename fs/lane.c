@@ -72,8 +72,9 @@ static struct request *next(struct lane *l)
 }
 
 /*
- * Submits what has room. A completion may come at once, in this thread: it must not recurse. The last
- * request may close its file meanwhile, and with it the last use of the lane.
+ * Submits what has room. A completion may come at once, in this thread: it must not
+ * recurse. The last request may close its file meanwhile, and with it the last use of the
+ * lane.
  */
 static void pump(struct lane *l)
 {
@@ -92,7 +93,8 @@ static void pump(struct lane *l)
 	put(l);
 }
 
-bool lane_enter(struct lane *l, struct request *r, size_t bytes, void (*submit)(struct request *))
+bool lane_enter(struct lane *l, struct request *r, size_t bytes,
+		void (*submit)(struct request *))
 {
 	SCOPED_LOCK(&lock);
 	if (l->n_waiting >= LANE_QUEUE)

@@ -1,6 +1,7 @@
 /*
- * A pool's budget of bytes in flight. What is over it waits in a queue without holding a thread, and
- * is submitted by the completions that make room. Open volumes of a pool share its lane.
+ * A pool's budget of bytes in flight. What is over it waits in a queue without holding a
+ * thread, and is submitted by the completions that make room. Open volumes of a pool
+ * share its lane.
  */
 #pragma once
 
@@ -18,8 +19,9 @@ struct request;
 struct lane *lane_get(uint64_t pool_serial);
 void lane_put(struct lane *l);
 
-/* Calls submit for r, which will have bytes in flight, now or when there is room. false: too many
- * wait already. submit may be called from any thread, before this returns too. */
-bool lane_enter(struct lane *l, struct request *r, size_t bytes, void (*submit)(struct request *));
+/* Calls submit for r, which will have bytes in flight, now or when there is room; from
+ * any thread, maybe before this returns. false: too many wait already. */
+bool lane_enter(struct lane *l, struct request *r, size_t bytes,
+		void (*submit)(struct request *));
 /* r, which was submitted, has left. */
 void lane_leave(struct lane *l, struct request *r);

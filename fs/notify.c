@@ -1,6 +1,6 @@
 /*
- * From the model's events to the kernel's caches: a channel per pool, each with a thread while it has
- * something to tell. One lock; it is never held while the kernel is told.
+ * From the model's events to the kernel's caches: a channel per pool, each with a thread
+ * while it has something to tell. One lock; it is never held while the kernel is told.
  */
 #include "fs/notify.h"
 
@@ -115,8 +115,9 @@ static void tell_name(uint64_t dir, const char *name)
 }
 
 /*
- * The inode that the kernel has under a name, where that still stands for the same object: it was
- * changed, or this is the echo of a request of ours. Only asked where nothing waits; else 0.
+ * The inode that the kernel has under a name, where that still stands for the same
+ * object: it was changed, or this is the echo of a request of ours. Only asked where
+ * nothing waits; else 0.
  */
 static uint64_t still_right(const struct notice *n)
 {
@@ -198,7 +199,9 @@ static void sweep_directory(void *arg, const struct node *dir, const char *name)
 
 static void sweep(struct pool *pool)
 {
-	struct event all = { .what = EVENT_VOLUMES_ALL, .pool = pool, .from_outside = true };
+	struct event all = { .what = EVENT_VOLUMES_ALL,
+			     .pool = pool,
+			     .from_outside = true };
 
 	nodes_affected(&all, sweep_directory, NULL);
 }
@@ -320,7 +323,8 @@ static bool queued_already(const struct channel *c, uint64_t ino, const char *na
 	for (int i = 0; i < COALESCE && l != &c->notices; i++, l = l->prev) {
 		const struct notice *n = container_of(l, const struct notice, link);
 
-		if (n->ino == ino && n->entry == !!name && strcmp(n->name, name ? name : "") == 0)
+		if (n->ino == ino && n->entry == !!name &&
+		    strcmp(n->name, name ? name : "") == 0)
 			return true;
 	}
 	return false;

@@ -59,11 +59,13 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 /* fchmod and the like of a file whose name is gone: its descriptor is all there is. */
 static int set_by_descriptor(int fd, const struct vol_attr *a, struct error *err)
 {
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+				     { .tv_nsec = UTIME_OMIT } };
 	int ret = 0;
 
 	if (fd < 0)
-		return error_set(err, ESTALE, "this volume is gone: its name has been removed");
+		return error_set(err, ESTALE,
+				 "this volume is gone: its name has been removed");
 	if (a->mask & VOL_ATIME)
 		times[0] = a->atime;
 	if (a->mask & VOL_MTIME)
@@ -75,7 +77,8 @@ static int set_by_descriptor(int fd, const struct vol_attr *a, struct error *err
 		ret = fchmod(fd, a->mode);
 	if (ret == 0 && (a->mask & (VOL_ATIME | VOL_MTIME)))
 		ret = futimens(fd, times);
-	return ret < 0 ? error_errno(err, "cannot set attributes of a removed volume") : 0;
+	return ret < 0 ? error_errno(err, "cannot set attributes of a removed volume")
+		       : 0;
 }
 
 static int set_size(struct request *r, struct error *err)
@@ -106,7 +109,10 @@ static int run_setattr(struct request *r, struct error *err)
 }
 
 static const struct op setattr = {
-	.node_op = NODE_SETATTR, .metric = METRIC_ATTR, .run = run_setattr, .reply = reply_attr,
+	.node_op = NODE_SETATTR,
+	.metric = METRIC_ATTR,
+	.run = run_setattr,
+	.reply = reply_attr,
 };
 
 static void fill_attr(struct node_attr *out, const struct stat *st, int to_set)
@@ -158,7 +164,10 @@ static void reply_statfs(struct request *r)
 }
 
 static const struct op statfs_op = {
-	.node_op = NODE_STATFS, .metric = METRIC_ATTR, .run = run_statfs, .reply = reply_statfs,
+	.node_op = NODE_STATFS,
+	.metric = METRIC_ATTR,
+	.run = run_statfs,
+	.reply = reply_statfs,
 };
 
 void op_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -179,15 +188,17 @@ static void remount(fuse_req_t req, const struct remount *in)
 	int ret;
 
 	if (uid != 0 && uid != geteuid())
-		ret = error_set(&err, EPERM, "only root and who mounted it may remount it");
+		ret = error_set(&err, EPERM,
+				"only root and who mounted it may remount it");
 	else
 		ret = model_reconfigure(in->read_only, in->timeout_s, &err);
 	snprintf(out.why, sizeof(out.why), "%.*s", (int)sizeof(out.why) - 1, err.text);
 	fuse_reply_ioctl(req, ret, &out, sizeof(out));
 }
 
-void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
-	      unsigned flags, const void *in, size_t in_size, size_t out_size)
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
+	      size_t out_size)
 {
 	struct remount copy;
 

@@ -1,9 +1,9 @@
 /*
- * Directories: a snapshot of names is taken at opendir and read by position. Offset 1 is behind ".",
- * 2 behind "..", and the rest are the listing's positions plus 2.
+ * Directories: a snapshot of names is taken at opendir and read by position. Offset 1 is
+ * behind ".", 2 behind "..", and the rest are the listing's positions plus 2.
  *
- * Where the kernel keeps what it read (FOPEN_CACHE_DIR) and nothing has changed since, no snapshot is
- * taken before it asks.
+ * Where the kernel keeps what it read (FOPEN_CACHE_DIR) and nothing has changed since, no
+ * snapshot is taken before it asks.
  */
 #include "fs/ops.h"
 
@@ -112,7 +112,8 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file
 /* -- readdir -- */
 
 /* One entry into the reply; false: it does not fit. */
-typedef bool adder(struct request *r, const char *name, unsigned char type, uint64_t next);
+typedef bool adder(struct request *r, const char *name, unsigned char type,
+		   uint64_t next);
 
 static char *room(struct request *r, size_t *left)
 {
@@ -128,7 +129,8 @@ static bool took(struct request *r, size_t need, size_t left)
 	return true;
 }
 
-static bool add_plain(struct request *r, const char *name, unsigned char type, uint64_t next)
+static bool add_plain(struct request *r, const char *name, unsigned char type,
+		      uint64_t next)
 {
 	struct stat st = { .st_mode = (mode_t)type << 12, .st_ino = 1 };
 	size_t left;
@@ -139,7 +141,8 @@ static bool add_plain(struct request *r, const char *name, unsigned char type, u
 	return took(r, fuse_add_direntry(r->req, at, left, name, &st, next), left);
 }
 
-/* What the kernel gets of an entry; without an inode it gets the name alone. false: it is gone. */
+/* What the kernel gets of an entry; without an inode it gets the name alone. false: it is
+ * gone. */
 static bool find_entry(struct request *r, const char *name, unsigned char type,
 		       struct fuse_entry_param *e)
 {
@@ -166,9 +169,11 @@ static bool find_entry(struct request *r, const char *name, unsigned char type,
 	return true;
 }
 
-static bool add_plus(struct request *r, const char *name, unsigned char type, uint64_t next)
+static bool add_plus(struct request *r, const char *name, unsigned char type,
+		     uint64_t next)
 {
-	struct fuse_entry_param e = { .attr = { .st_mode = (mode_t)type << 12, .st_ino = 1 } };
+	struct fuse_entry_param e = { .attr = { .st_mode = (mode_t)type << 12,
+						.st_ino = 1 } };
 	size_t left;
 	char *at = room(r, &left);
 
@@ -255,8 +260,8 @@ static const struct op readdirplus_op = {
 	.run = run_readdirplus, .reply = reply_names, .drop = forget_ids,
 };
 
-static void read_directory(fuse_req_t req, const struct op *op, fuse_ino_t ino, size_t size,
-			   off_t off, const struct fuse_file_info *fi)
+static void read_directory(fuse_req_t req, const struct op *op, fuse_ino_t ino,
+			   size_t size, off_t off, const struct fuse_file_info *fi)
 {
 	struct request *r = request_new(req, op, ino, fi);
 
@@ -267,7 +272,8 @@ static void read_directory(fuse_req_t req, const struct op *op, fuse_ino_t ino, 
 	dispatch(r);
 }
 
-void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		struct fuse_file_info *fi)
 {
 	read_directory(req, &readdir_op, ino, size, off, fi);
 }

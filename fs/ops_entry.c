@@ -16,8 +16,13 @@ static int run_lookup(struct request *r, struct error *err)
 }
 
 static const struct op lookup = {
-	.node_op = NODE_LOOKUP, .metric = METRIC_LOOKUP, .holds_directory = true, .may_miss = true,
-	.run = run_lookup, .reply = reply_entry, .drop = drop_node,
+	.node_op = NODE_LOOKUP,
+	.metric = METRIC_LOOKUP,
+	.holds_directory = true,
+	.may_miss = true,
+	.run = run_lookup,
+	.reply = reply_entry,
+	.drop = drop_node,
 };
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -48,8 +53,8 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 static int run_make(struct request *r, struct error *err)
 {
 	own_begin(r->inode->id, r->name);
-	return node_make(r->node, r->name, r->mode & S_IFMT, &r->out.node, &r->out.st, &r->call,
-			 err);
+	return node_make(r->node, r->name, r->mode & S_IFMT, &r->out.node, &r->out.st,
+			 &r->call, err);
 }
 
 static const struct op make = {
@@ -69,7 +74,8 @@ static void make_name(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	dispatch(r);
 }
 
-void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	      dev_t rdev)
 {
 	make_name(req, parent, name, mode);
 }
@@ -89,7 +95,8 @@ static int run_link(struct request *r, struct error *err)
 	char path[300];
 
 	node_path(r->node, path, sizeof(path));
-	return error_set(err, EPERM, "'%s/%s': there are no hard links here", path, r->name);
+	return error_set(err, EPERM, "'%s/%s': there are no hard links here", path,
+			 r->name);
 }
 
 static const struct op hard_link = {
@@ -179,7 +186,8 @@ static void move_inode(const struct node *from, struct node *to)
 }
 
 /* The kernel exchanges what it knows by the two names, without a lookup. */
-static void exchange_inodes(struct request *r, const struct node *from, const struct node *to)
+static void exchange_inodes(struct request *r, const struct node *from,
+			    const struct node *to)
 {
 	CLEANUP(node_clear) struct node now_from = { 0 }, now_to = { 0 };
 
@@ -190,8 +198,8 @@ static void exchange_inodes(struct request *r, const struct node *from, const st
 }
 
 /*
- * The inodes of both names are found before, by their identity: afterwards the names say something
- * else. Between two directories nothing may wait, not even for that.
+ * The inodes of both names are found before, by their identity: afterwards the names say
+ * something else. Between two directories nothing may wait, not even for that.
  */
 static int run_rename(struct request *r, struct error *err)
 {
@@ -204,8 +212,8 @@ static int run_rename(struct request *r, struct error *err)
 	}
 	own_begin(r->inode->id, r->name);
 	own_begin(r->to_inode->id, r->to_name);
-	ret = node_rename(r->node, r->name, r->to_node, r->to_name, r->flags, &moved, &r->call,
-			  err);
+	ret = node_rename(r->node, r->name, r->to_node, r->to_name, r->flags, &moved,
+			  &r->call, err);
 	if (ret < 0 || (r->flags & RENAME_EXCHANGE))
 		own_end(r->inode->id, r->name);
 	if (ret < 0) {
@@ -246,7 +254,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t t
 	r->name = name;
 	r->to_name = to_name;
 	r->flags = flags;
-	/* the kernel lets no other rename between directories begin before this one is answered */
+	/* until this is answered no other rename between directories begins */
 	if (parent == to_parent)
 		dispatch(r);
 	else

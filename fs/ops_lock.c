@@ -1,4 +1,5 @@
-/* Locks on volumes: the backing file's own. One that waits is asked for again until it is free. */
+/* Locks on volumes: the backing file's own. One that waits is asked for again until it is
+ * free. */
 #include "fs/ops.h"
 
 #include <errno.h>
@@ -22,7 +23,8 @@ static int run_getlk(struct request *r, struct error *err)
 	int ret = need_volume(r, err);
 
 	r->out.lock = r->lock;
-	return ret < 0 ? ret : volume_getlk(r->file->volume, r->lock_owner, &r->out.lock, err);
+	return ret < 0 ? ret
+		       : volume_getlk(r->file->volume, r->lock_owner, &r->out.lock, err);
 }
 
 static void reply_lock(struct request *r)
@@ -34,7 +36,8 @@ static const struct op getlk_op = {
 	.metric = METRIC_OTHER, .retries = true, .run = run_getlk, .reply = reply_lock,
 };
 
-void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock)
+void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock)
 {
 	struct request *r = request_new(req, &getlk_op, ino, fi);
 
@@ -58,8 +61,8 @@ static const struct op setlk_op = {
 	.metric = METRIC_OTHER, .retries = true, .run = run_setlk, .reply = reply_done,
 };
 
-void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock,
-	      int sleep)
+void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock, int sleep)
 {
 	struct request *r = request_new(req, &setlk_op, ino, fi);
 

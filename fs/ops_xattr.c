@@ -10,7 +10,8 @@
 
 #define LIST_MAX 65536 /* XATTR_LIST_MAX and XATTR_SIZE_MAX */
 
-/* Runs on the descriptor of an open file, or of one opened for it. Returns a count or -1, errno. */
+/* Runs on the descriptor of an open file, or of one opened for it. Returns a count or -1,
+ * errno. */
 typedef ssize_t on_fd(struct request *r, int fd);
 
 static int refuse(const struct request *r, struct error *err)
@@ -18,8 +19,10 @@ static int refuse(const struct request *r, struct error *err)
 	char path[300];
 
 	node_path(r->node, path, sizeof(path));
-	return error_set(err, EOPNOTSUPP, "'%s': only volumes that are files have extended "
-			 "attributes", path);
+	return error_set(err, EOPNOTSUPP,
+			 "'%s': only volumes that are files have extended "
+			 "attributes",
+			 path);
 }
 
 static int with_handle(struct request *r, struct handle *h, on_fd *fn, struct error *err)
@@ -133,10 +136,16 @@ static const struct op listxattr_op = {
 	.run = run_listxattr, .reply = reply_xattr,
 };
 static const struct op setxattr_op = {
-	.node_op = NODE_OPEN, .metric = METRIC_ATTR, .run = run_setxattr, .reply = reply_done,
+	.node_op = NODE_OPEN,
+	.metric = METRIC_ATTR,
+	.run = run_setxattr,
+	.reply = reply_done,
 };
 static const struct op removexattr_op = {
-	.node_op = NODE_OPEN, .metric = METRIC_ATTR, .run = run_removexattr, .reply = reply_done,
+	.node_op = NODE_OPEN,
+	.metric = METRIC_ATTR,
+	.run = run_removexattr,
+	.reply = reply_done,
 };
 
 static struct request *new_xattr(fuse_req_t req, const struct op *op, fuse_ino_t ino,
@@ -151,8 +160,8 @@ static struct request *new_xattr(fuse_req_t req, const struct op *op, fuse_ino_t
 	return r;
 }
 
-void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
-		 int flags)
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+		 size_t size, int flags)
 {
 	struct request *r = new_xattr(req, &setxattr_op, ino, name, size);
 

@@ -116,11 +116,11 @@ static const char *const kernel_options[] = {
 	"context=", "fscontext=", "defcontext=", "rootcontext=", "blkdev",
 };
 
-/* What mount(8), systemd and fstab put there for themselves; default_permissions always holds. */
+/* What mount(8), systemd and fstab put there for themselves, and what always holds. */
 static const char *const swallowed[] = {
-	"defaults", "nofail", "_netdev", "auto",     "noauto",      "user",     "nouser",
-	"users",    "owner",  "group",   "nogroup",  "noowner",     "relatime", "norelatime",
-	"strictatime", "nostrictatime", "diratime", "lazytime", "nolazytime", "loud", "silent",
+	"defaults", "nofail", "_netdev", "auto", "noauto", "user", "nouser", "users",
+	"owner", "noowner", "group", "nogroup", "diratime", "relatime", "norelatime",
+	"strictatime", "nostrictatime", "lazytime", "nolazytime", "loud", "silent",
 	"default_permissions", "x-", "X-", "comment=",
 };
 
@@ -139,7 +139,7 @@ static bool listed(const char *const *list, size_t n, const char *word)
 		size_t len = strlen(list[i]);
 		bool prefix = list[i][len - 1] == '=' || list[i][len - 1] == '-';
 
-		if (prefix ? strncmp(word, list[i], len) == 0 : strcmp(word, list[i]) == 0)
+		if (strncmp(word, list[i], len) == 0 && (prefix || !word[len]))
 			return true;
 	}
 	return false;
@@ -149,7 +149,8 @@ static bool listed(const char *const *list, size_t n, const char *word)
 
 static int add_kernel(struct options *o, const char *word, struct error *err)
 {
-	if ((o->kernel.len && buf_putc(&o->kernel, ',') < 0) || buf_puts(&o->kernel, word) < 0)
+	if ((o->kernel.len && buf_putc(&o->kernel, ',') < 0) ||
+	    buf_puts(&o->kernel, word) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	return 0;
 }
@@ -166,7 +167,8 @@ static int set_option(struct options *o, const char *word, struct error *err)
 		return 0;
 	if (!row)
 		return error_set(err, EINVAL,
-				 "option '%.200s' is not known; see storagefs --help", word);
+				 "option '%.200s' is not known; see storagefs --help",
+				 word);
 	if (!row->expects && equals)
 		return error_set(err, EINVAL, "option '%s' takes no value", row->name);
 	if (row->expects && !equals)
@@ -239,8 +241,9 @@ int options_parse(struct options *o, int argc, char **argv, struct error *err)
 	if (ret < 0 || o->help || o->version)
 		return ret;
 	if (!o->mountpoint)
-		return error_set(err, EINVAL, "%s is missing: storagefs [-f] [-o OPTIONS] "
-				 "SOURCE MOUNTPOINT", o->source ? "MOUNTPOINT" : "SOURCE");
+		return error_set(err, EINVAL,
+				 "%s is missing: storagefs [-f] [-o OPTIONS] SOURCE "
+				 "MOUNTPOINT", o->source ? "MOUNTPOINT" : "SOURCE");
 	return 0;
 }
 
@@ -273,7 +276,8 @@ int options_help(struct buf *out)
 		"storagefs: storage pools and volumes as files\n\n"
 		"Usage: storagefs [-f] [-o OPTION[,OPTION…]] SOURCE MOUNTPOINT\n"
 		"       storagefs --help | --version\n\n"
-		"SOURCE is the directory with the definitions, /etc/storagefs by convention.\n"
+		"SOURCE is the directory with the definitions, "
+		"/etc/storagefs by convention.\n"
 		"  -f  stay in the foreground and log to stderr\n\n"
 		"Options:\n");
 

@@ -1,6 +1,6 @@
 /*
- * What the command line and -o say: one table for the parser, --help and the manual's test.
- * A pure parser: it asks no file but the user and group databases.
+ * What the command line and -o say: one table for the parser, --help and the manual's
+ * test. A pure parser: it asks no file but the user and group databases.
  */
 #pragma once
 
@@ -30,7 +30,8 @@ int options_parse(struct options *o, int argc, char **argv, struct error *err);
 /* One comma-separated list as behind -o. */
 int options_parse_list(struct options *o, const char *list, struct error *err);
 
-/* Whether a word of such a list is an option at all, whatever its value: for mount(8)'s -s. */
+/* Whether a word of such a list is an option at all, whatever its value: for mount(8)'s
+ * -s. */
 bool options_known(const char *word);
 
 /* The text of --help. */

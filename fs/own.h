@@ -1,7 +1,7 @@
 /*
- * Names that the kernel hears of by a request's own answer: being made or renamed right now, or removed
- * and not looked up since. A watch sees these changes too, and telling the kernel would cost the
- * directory's lock, and drop the entry that was just made.
+ * Names that the kernel hears of by a request's own answer: being made or renamed right
+ * now, or removed and not looked up since. A watch sees these changes too, and telling
+ * the kernel would cost the directory's lock, and drop the entry that was just made.
  *
  * A small table of hashes without a lock; what it forgets is merely told once too often.
  */

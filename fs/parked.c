@@ -62,7 +62,8 @@ static void give_up(struct request *r, int code)
 		r->op->cancel(r);
 	node_path(r->node, path, sizeof(path));
 	if (code == ETIMEDOUT)
-		error_set(&err, code, "'%s%s%s': no answer within %u s; see the state of its pool",
+		error_set(&err, code,
+			  "'%s%s%s': no answer within %u s; see the state of its pool",
 			  path, r->name ? "/" : "", r->name ? r->name : "",
 			  (unsigned)((r->call.deadline_ns - r->started_ns) / NS_PER_S));
 	else if (code == EIO)
@@ -81,7 +82,8 @@ static void retry(struct request *r)
 	request_done(r, ret, &err);
 }
 
-/* Those that wait for a lock, one after the other; each with a reference while the lock is not held. */
+/* Those that wait for a lock, one after the other; each with a reference while the lock
+ * is not held. */
 static void retry_all(void)
 {
 	struct list todo = LIST_INIT(todo);
@@ -191,7 +193,8 @@ bool parked_add(struct request *r)
 		return false;
 	request_ref(r);
 	list_append(&parked, &r->link);
-	if (atomic_load(&r->interrupted) || r->op->retries || (at && (!wakes_at || at < wakes_at))) {
+	if (atomic_load(&r->interrupted) || r->op->retries ||
+	    (at && (!wakes_at || at < wakes_at))) {
 		rescan = true;
 		pthread_cond_signal(&changed);
 	}

@@ -1,6 +1,7 @@
 /*
- * Requests that wait for something else than a libfuse thread, and the one thread that watches them:
- * answers ETIMEDOUT at the deadline, EINTR to the interrupted, and asks again for locks.
+ * Requests that wait for something else than a libfuse thread, and the one thread that
+ * watches them: answers ETIMEDOUT at the deadline, EINTR to the interrupted, and asks
+ * again for locks.
  */
 #pragma once
 

@@ -151,7 +151,8 @@ void request_fail(struct request *r, int result, struct error *err)
 		notify_directory_released(r->inode);
 }
 
-void reply_error(fuse_req_t req, const struct node *n, const char *name, const struct error *err)
+void reply_error(fuse_req_t req, const struct node *n, const char *name,
+		 const struct error *err)
 {
 	remember(n, name, err);
 	fuse_reply_err(req, err->code);
@@ -169,13 +170,15 @@ static void answer(struct request *r, int result, struct error *err)
 		notify_directory_released(r->inode);
 }
 
-/* The kernel has had its answer: what comes now is released, and a real failure still told. */
+/* The kernel has had its answer: what comes now is released, and a real failure still
+ * told. */
 static void late(struct request *r, int result, struct error *err)
 {
 	if (result >= 0) {
 		if (r->op->drop)
 			r->op->drop(r);
-	} else if (result != -ECANCELED && result != -ETIMEDOUT && !is_answer(r->op, -result)) {
+	} else if (result != -ECANCELED && result != -ETIMEDOUT &&
+		   !is_answer(r->op, -result)) {
 		err->code = -result;
 		remember(r->node, r->name, err);
 	}
@@ -260,8 +263,11 @@ bool request_park(struct request *r)
 			return true;
 		code = EIO;
 	}
-	request_done(r, error_set(&err, code, code == EIO ? "storagefs is being unmounted" :
-				  "out of memory"), &err);
+	request_done(
+		r,
+		error_set(&err, code,
+			  code == EIO ? "storagefs is being unmounted" : "out of memory"),
+		&err);
 	return false;
 }
 
@@ -287,8 +293,12 @@ void dispatch_on(struct request *r, struct executor *e)
 	if (ret == 0)
 		return;
 	node_path(r->node, path, sizeof(path));
-	request_done(r, error_set(&err, EAGAIN, "'%s': too many operations wait for this pool; "
-				  "see its state", path), &err);
+	request_done(r,
+		     error_set(&err, EAGAIN,
+			       "'%s': too many operations wait for this pool; "
+			       "see its state",
+			       path),
+		     &err);
 }
 
 void dispatch(struct request *r)
@@ -316,7 +326,8 @@ void drop_node(struct request *r)
 	node_clear(&r->out.node);
 }
 
-/* A text's size is asked for at each use; one tick lets an open use what its lookup has just said. */
+/* A text's size is asked for at each use; one tick lets an open use what its lookup has
+ * just said. */
 #define ONE_TICK_S 0.001
 
 void reply_entry(struct request *r)

@@ -1,10 +1,11 @@
 /*
  * One FUSE request on its way: from the op that made it to whoever answers it first.
  *
- * An op is a constant struct: what to run (no FUSE in it, may wait), how to answer, what to give
- * back when the answer is not wanted any more. dispatch decides where it runs. Its result, its
- * deadline and an interrupt race for request_claim; the loser only releases. Memory lives as long as
- * anyone still looks at it (refs), also when the kernel has its answer long since.
+ * An op is a constant struct: what to run (no FUSE in it, may wait), how to answer, what
+ * to give back when the answer is not wanted any more. dispatch decides where it runs.
+ * Its result, its deadline and an interrupt race for request_claim; the loser only
+ * releases. Memory lives as long as anyone still looks at it (refs), also when the kernel
+ * has its answer long since.
  */
 #pragma once
 
@@ -32,10 +33,11 @@ struct op {
 	bool holds_file;
 	/* ENOENT, EOPNOTSUPP and ERANGE are answers here, not failures to be told. */
 	bool may_miss, probes;
-	/* -EAGAIN means that another holds the lock: asked again every 20 ms if request->sleep. */
+	/* -EAGAIN means that another holds the lock: asked again every 20 ms if
+	 * request->sleep. */
 	bool retries;
-	/* Results are left in request->out. 0, -errno, or REQUEST_PENDING: a completion will call
-	 * request_done. */
+	/* Results are left in request->out. 0, -errno, or REQUEST_PENDING: a completion
+	 * will call request_done. */
 	int (*run)(struct request *r, struct error *err);
 	void (*reply)(struct request *r);
 	/* The answer came too late: gives back what run has made. May be NULL. */
@@ -98,21 +100,23 @@ struct request {
 	void (*submit)(struct request *);
 };
 
-/* A request about an inode; with fi (not NULL) also about the open file. NULL: answered already. */
+/* A request about an inode; with fi (not NULL) also about the open file. NULL: answered
+ * already. */
 struct request *request_new(fuse_req_t req, const struct op *op, fuse_ino_t ino,
 			    const struct fuse_file_info *fi);
 /* A second inode, or file, as to_inode, to_file. false: answered, and r is gone. */
 bool request_to(struct request *r, fuse_ino_t ino, const struct fuse_file_info *fi);
 
-/* Runs it where its node says: here, or on the pool's executor. Consumes the creator's reference,
- * as do the next three. */
+/* Runs it where its node says: here, or on the pool's executor. Consumes the creator's
+ * reference, as do the next three. */
 void dispatch(struct request *r);
 void dispatch_here(struct request *r);
 void dispatch_on(struct request *r, struct executor *e); /* NULL: here */
 /* Its work is done: result is what run would have returned. */
 void request_done(struct request *r, int result, struct error *err);
 
-/* Before it leaves the libfuse thread: own copies, its deadline, interrupts. false: answered. */
+/* Before it leaves the libfuse thread: own copies, its deadline, interrupts. false:
+ * answered. */
 bool request_park(struct request *r);
 
 /* true once. */
@@ -126,7 +130,8 @@ void request_ref(struct request *r);
 void request_unref(struct request *r);
 
 /* An answer without a request: remembered and logged as any other. */
-void reply_error(fuse_req_t req, const struct node *n, const char *name, const struct error *err);
+void reply_error(fuse_req_t req, const struct node *n, const char *name,
+		 const struct error *err);
 
 /* -- common replies -- */
 void reply_done(struct request *r);  /* 0 */

@@ -53,7 +53,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 				FUSE_CAP_IOCTL_DIR | FUSE_CAP_AUTO_INVAL_DATA;
 
 	if (!(conn->capable & FUSE_CAP_ATOMIC_O_TRUNC)) {
-		log_error("this kernel opens and truncates in two steps, which would lose data");
+		log_error("this kernel opens and truncates in two steps, which would "
+			  "lose data");
 		kill(getpid(), SIGTERM);
 	}
 	conn->max_background = conn->congestion_threshold = 4096;
@@ -171,13 +172,14 @@ int session_mount(const struct options *o, struct error *err)
 	mountpoint = strdup(o->mountpoint);
 	if (!mountpoint || mount_options(o, &opts) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	if (fuse_opt_add_arg(&args, "storagefs") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
-	    fuse_opt_add_arg(&args, opts.data) == 0)
+	if (fuse_opt_add_arg(&args, "storagefs") == 0 &&
+	    fuse_opt_add_arg(&args, "-o") == 0 && fuse_opt_add_arg(&args, opts.data) == 0)
 		session = fuse_session_new(&args, &ops, sizeof(ops), NULL);
 	fuse_opt_free_args(&args);
 	if (!session)
-		return error_set(err, EINVAL, "libfuse refuses the mount options '%s': %s",
-				 opts.data, fuse_said);
+		return error_set(err, EINVAL,
+				 "libfuse refuses the mount options '%s': %s", opts.data,
+				 fuse_said);
 	if (fuse_session_mount(session, mountpoint) < 0) {
 		fuse_session_destroy(take(session));
 		return error_set(err, EIO, "cannot mount on '%s': %s", mountpoint,
@@ -198,8 +200,8 @@ static void set_read_ahead(void)
 
 	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
 		return;
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major,
-		 st.stx_dev_minor);
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
+		 st.stx_dev_major, st.stx_dev_minor);
 	f = fopen(path, "we");
 	if (!f)
 		return;
@@ -294,12 +296,13 @@ int session_serve(struct error *err)
 }
 
 /*
- * With the descriptor still open: closing it first, as libfuse does, would let a thread that is about
- * to read from it read from whatever gets its number next.
+ * With the descriptor still open: closing it first, as libfuse does, would let a thread
+ * that is about to read from it read from whatever gets its number next.
  */
 void session_unmount(void)
 {
-	const char *const argv[] = { "fusermount3", "-u", "-q", "-z", "--", mountpoint, NULL };
+	const char *const argv[] = { "fusermount3", "-u",	"-q", "-z",
+				     "--",	    mountpoint, NULL };
 	struct run run = { .argv = argv, .deadline_ns = clock_now() + 10 * NS_PER_S };
 	struct error err = { 0 };
 
@@ -341,8 +344,9 @@ bool session_stop(unsigned timeout_ms)
 }
 
 /*
- * libfuse unmounts by path, unless it sees that the connection is dead: by now somebody else may have
- * mounted there. A pipe without a reader in place of the device looks dead enough.
+ * libfuse unmounts by path, unless it sees that the connection is dead: by now somebody
+ * else may have mounted there. A pipe without a reader in place of the device looks dead
+ * enough.
  */
 void session_close(void)
 {
