@@ -34,7 +34,8 @@ static int stat_inode(struct request *r, struct error *err)
 	int ret = inode_is_gone(r->inode) ?
 		-ENOENT : node_stat(r->node, &r->out.st, &r->call, err);
 
-	if (ret == -ENOENT && r->file && r->file->volume)
+	/* its directory may be gone, too */
+	if ((ret == -ENOENT || ret == -EIO) && r->file && r->file->volume)
 		ret = stat_volume(r, r->file->volume, err);
 	return ret;
 }
