@@ -23,18 +23,38 @@
 
 /* -- buffers -- */
 
-static __thread void *thread_buffer; /* IO_MAX bytes, once this thread needed them */
+/*
+ * Buffers of IO_MAX bytes. The one used last is given first, to whichever thread: it is
+ * the one that the caches hold. There are as many as were in use at once.
+ */
+struct spare {
+	struct spare *next;
+};
+static struct spare *spares; /* under spares_lock */
+static pthread_mutex_t spares_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void *own_buffer(void)
+static void *take_buffer(void)
 {
-	if (!thread_buffer)
-		thread_buffer = aligned_alloc(PAGE, IO_MAX);
-	return thread_buffer;
+	pthread_mutex_lock(&spares_lock);
+
+	struct spare *s = spares;
+
+	if (s)
+		spares = s->next;
+	pthread_mutex_unlock(&spares_lock);
+	return s ? (void *)s : aligned_alloc(PAGE, IO_MAX);
 }
 
-void io_thread_exit(void)
+static void give_buffer(void *buffer)
 {
-	free(take(thread_buffer));
+	struct spare *s = buffer;
+
+	if (!s)
+		return;
+
+	SCOPED_LOCK(&spares_lock);
+	s->next = spares;
+	spares = s;
 }
 
 static int add_buffer(struct request *r, struct error *err)
@@ -140,7 +160,7 @@ static void fail_inline(fuse_req_t req, struct file *f, int code, const char *wh
 static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, int flags)
 {
 	uint64_t start = clock_now();
-	char *buffer = own_buffer();
+	char *buffer = take_buffer();
 	ssize_t n = buffer ? read_file(f, flags, buffer, size, off) : -ENOMEM;
 
 	request_count(METRIC_READ, start, n < 0 ? -n : 0);
@@ -148,26 +168,30 @@ static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, 
 		fail_inline(req, f, n, "read");
 	else
 		fuse_reply_buf(req, buffer, n);
+	give_buffer(buffer);
 	file_put(f);
 }
 
 /* libfuse's memory is not aligned as a direct descriptor wants it. */
-static const void *bounce(const struct file *f, const void *data, size_t size)
+static ssize_t write_bounced(const struct file *f, int flags, const void *data,
+			     size_t size, off_t off)
 {
-	void *buffer;
+	void *buffer = take_buffer();
+	ssize_t n = -ENOMEM;
 
-	if (!(f->flags & O_DIRECT))
-		return data;
-	buffer = own_buffer();
-	return buffer ? memcpy(buffer, data, size) : NULL;
+	if (buffer)
+		n = write_file(f, flags, memcpy(buffer, data, size), size, off);
+	give_buffer(buffer);
+	return n;
 }
 
 static void write_inline(fuse_req_t req, struct file *f, const char *data, size_t size,
 			 off_t off, int flags)
 {
 	uint64_t start = clock_now();
-	const void *from = bounce(f, data, size);
-	ssize_t n = from ? write_file(f, flags, from, size, off) : -ENOMEM;
+	bool aligned = !(f->flags & O_DIRECT);
+	ssize_t n = aligned ? write_file(f, flags, data, size, off) :
+			      write_bounced(f, flags, data, size, off);
 
 	request_count(METRIC_WRITE, start, n < 0 ? -n : 0);
 	if (n < 0)

@@ -23,6 +23,3 @@ void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data,
 
 /* What a request holds of ours. */
 void io_release(struct request *r);
-
-/* A libfuse thread ends. */
-void io_thread_exit(void);

@@ -269,7 +269,6 @@ static void *serve(void *arg)
 	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
 	serve_requests(&buf);
 	free(buf.mem);
-	io_thread_exit();
 	if (!atomic_load(&stopping)) /* unmounted by somebody else */
 		kill(getpid(), SIGUSR2);
 	atomic_store((atomic_bool *)arg, true);
