@@ -22,6 +22,7 @@
 	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | \
 	 IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define STACK_SIZE (256 << 10)
+#define GATHER_MS  10 /* events of one request come together: one wakeup for all of them */
 
 struct watcher {
 	int inotify, wake;
@@ -126,10 +127,9 @@ static void *run(void *arg)
 	for (;;) {
 		if (poll(p, 2, -1) < 0)
 			continue;
-		if (p[1].revents)
+		if (p[1].revents || poll(&p[1], 1, GATHER_MS) > 0)
 			return NULL;
-		if (p[0].revents)
-			read_events(w);
+		read_events(w);
 	}
 }
 
