@@ -8,6 +8,28 @@
 
 #define SECRET_LIMIT (64 << 10)
 
+/* The newline is for secret_store, which drops one. */
+static void keep_before(struct handle *h)
+{
+	struct secret_ref ref = { .usage = h->node.name };
+
+	buf_wipe(&h->before);
+	if (secret_get(&ref, &h->before, NULL) == 0)
+		buf_putc(&h->before, '\n');
+}
+
+/* Too long after all: what there was before stands again. */
+static int refuse_long(struct handle *h, struct error *err)
+{
+	if (h->text.len && h->before.len)
+		secret_store(h->node.name, h->before.data, h->before.len, NULL);
+	else if (h->text.len)
+		secret_remove(h->node.name, NULL);
+	error_set(&h->refused, EFBIG, "a secret has at most 64 KiB: '%s' is as it was before",
+		  h->node.name);
+	return error_copy(err, &h->refused);
+}
+
 /*
  * A write stores the secret as far as it has come, so that a shell's echo learns of a
  * failure; one that comes in several writes is whole after the last.
@@ -15,21 +37,22 @@
 static ssize_t secret_write(struct handle *h, const void *data, size_t size, uint64_t off,
 			    struct call *call, struct error *err)
 {
-	SCOPED_LOCK(&h->lock);
-	if (off != h->text.len)
-		return error_set(err, EINVAL,
-				 "a secret is written from its beginning to its end in order");
-	if (off + size > SECRET_LIMIT)
-		return error_set(err, EFBIG, "a secret has at most 64 KiB");
-
 	WIPED_BUF struct buf whole = { 0 };
+	int r;
 
+	SCOPED_LOCK(&h->lock);
+	if (h->refused.code)
+		return error_copy(err, &h->refused);
+	if (off != h->text.len)
+		return error_set(err, EINVAL, "a secret is written in order, once");
+	if (off + size > SECRET_LIMIT)
+		return refuse_long(h, err);
+	if (!off)
+		keep_before(h);
 	if (buf_add(&whole, h->text.data, h->text.len) < 0 ||
 	    buf_add(&whole, data, size) < 0)
 		return error_set(err, ENOMEM, "cannot store the secret: out of memory");
-
-	int r = secret_store(h->node.name, whole.data, whole.len, err);
-
+	r = secret_store(h->node.name, whole.data, whole.len, err);
 	if (r < 0)
 		return r;
 	buf_wipe(&h->text);

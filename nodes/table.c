@@ -243,6 +243,7 @@ void handle_close(struct handle *h, struct call *call)
 		h->node.row->kind->close(h, call);
 	xml_feed_free(h->feed);
 	buf_wipe(&h->text);
+	buf_wipe(&h->before);
 	node_clear(&h->node);
 	pthread_mutex_destroy(&h->lock);
 	free(h);

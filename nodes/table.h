@@ -27,6 +27,7 @@ struct handle {
 	uint64_t base;         /* streams: position of the event log at offset 0 */
 	uint64_t seen;         /* streams: position behind what was read last */
 	struct scratch *scratch;
+	struct buf before; /* secrets: what there was before the first write */
 	struct volume_handle *volume;
 };
 

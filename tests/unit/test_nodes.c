@@ -11,6 +11,7 @@
 
 #include "backends/model/pools.h"
 #include "backends/model/registry.h"
+#include "backends/model/secrets.h"
 #include "backends/model/xml.h"
 #include "nodes/node.h"
 
@@ -364,6 +365,22 @@ static void secrets_are_never_read_back(void **state)
 	handle_close(h, &call);
 	assert_int_equal(node_open(&n, O_RDONLY, false, getpid(), &h, &call, NULL), -EACCES);
 	assert_true(listed("secrets", "t"));
+
+	/* one that turns out too long leaves the one before */
+	static char much[60000];
+	struct secret_ref ref = { .usage = "t" };
+	struct buf value = { 0 };
+
+	memset(much, 'x', sizeof(much));
+	assert_int_equal(node_open(&n, O_WRONLY, false, getpid(), &h, &call, NULL), 0);
+	assert_int_equal(handle_write(h, much, sizeof(much), 0, &call, NULL),
+			 sizeof(much));
+	assert_int_equal(handle_write(h, much, sizeof(much), sizeof(much), &call, NULL),
+			 -EFBIG);
+	handle_close(h, &call);
+	assert_int_equal(secret_get(&ref, &value, NULL), 0);
+	assert_string_equal(buf_text(&value), "hush");
+	buf_wipe(&value);
 	node_clear(&n);
 	node_clear(&d);
 	assert_int_equal(remove_("secrets", "t", false), 0);
