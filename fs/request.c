@@ -109,8 +109,10 @@ void request_count(enum metric_op op, uint64_t started_ns, int code)
 }
 
 /* Whether the code is a plain answer that no administrator needs to hear of. */
-static bool is_answer(const struct op *op, int code)
+static bool is_answer(struct request *r, int code)
 {
+	const struct op *op = r->op;
+
 	switch (code) {
 	case ENOENT:
 		return op->may_miss;
@@ -119,7 +121,8 @@ static bool is_answer(const struct op *op, int code)
 	case EOPNOTSUPP:
 	case ERANGE:
 		return op->probes;
-	case EINTR:
+	case EINTR: /* a job that was cancelled leaves its sentence */
+		return atomic_load(&r->interrupted);
 	case EXDEV:
 	case ENXIO:
 	case ENODATA:
@@ -143,7 +146,7 @@ void request_fail(struct request *r, int result, struct error *err)
 	if (!err->text[0])
 		error_code(err, code, "the operation failed");
 	err->code = code;
-	if (!is_answer(r->op, code))
+	if (!is_answer(r, code))
 		remember(r->node, r->name, err);
 	request_count(r->op->metric, r->started_ns, code);
 	fuse_reply_err(r->req, code);
@@ -178,7 +181,7 @@ static void late(struct request *r, int result, struct error *err)
 		if (r->op->drop)
 			r->op->drop(r);
 	} else if (result != -ECANCELED && result != -ETIMEDOUT &&
-		   !is_answer(r->op, -result)) {
+		   !is_answer(r, -result)) {
 		err->code = -result;
 		remember(r->node, r->name, err);
 	}
