@@ -81,8 +81,9 @@ for change in redefine define protect rename undefine; do
 		eventually 10 grep -q "^TracerPid:.$strace" "/proc/$daemon/status"
 		change "$change" 2>/dev/null &
 		wait $! 2>"$tmp/err" || :
-		kill "$strace" 2>/dev/null || :
-		wait "$strace" || :
+		# strace 6.1 may wait for ever for a thread that died while it detaches
+		kill -9 "$strace" 2>/dev/null || :
+		wait "$strace" 2>/dev/null || :
 		if ! daemon_gone; then
 			umount_storage
 			well "$change"
