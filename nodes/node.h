@@ -27,11 +27,10 @@ struct row; /* a name in a directory, see nodes/table.h */
 struct node {
 	const struct row *row;
 	struct pool *pool; /* a reference, or NULL */
-	char *name; /* volume, secret, type, scratch file, …; NULL where the row says all
-		     */
+	char *name; /* volume, secret, type, …; NULL where the row says all */
 	char *sub;  /* snapshot, host, or a scratch file beside name's xml; or NULL */
-	uint64_t ident; /* of the object that had the name at lookup (a replaced file
-			   differs); 0: none */
+	/* of the object that had the name at lookup (a replaced file differs); 0: none */
+	uint64_t ident;
 };
 
 /* uid, gid and mode of directories (files get the mode less the x bits), from the mount
@@ -66,7 +65,8 @@ struct caching node_caching(const struct node *n);
 /* -- where it runs -- */
 
 enum node_op {
-	NODE_LOOKUP, NODE_STAT, NODE_SETATTR, NODE_LIST, NODE_MAKE, NODE_REMOVE, NODE_RENAME,
+	NODE_LOOKUP, NODE_STAT, NODE_SETATTR, NODE_LIST, NODE_MAKE, NODE_REMOVE,
+	NODE_RENAME,
 	NODE_OPEN, NODE_READ, NODE_WRITE, NODE_FLUSH, NODE_CLOSE, NODE_STATFS, NODE_DATA
 };
 /*

@@ -59,8 +59,8 @@ static int show_jobs(const struct node *n, struct call *call, struct buf *out,
 	return jobs_show(out);
 }
 
-static int store_jobs(const struct node *n, const char *text, size_t len, struct call *call,
-		      struct error *err)
+static int store_jobs(const struct node *n, const char *text, size_t len,
+		      struct call *call, struct error *err)
 {
 	return jobs_write(text, err);
 }

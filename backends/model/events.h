@@ -27,7 +27,7 @@ enum event_what {
 	EVENT_VOLUME_CHANGED,
 	EVENT_VOLUMES_ALL,   /* any volume may have come, gone or changed */
 	EVENT_SNAPSHOTS,     /* name: the volume whose snapshots changed */
-	EVENT_ERROR,         /* an error file changed; name: the volume, or NULL; pool may be NULL */
+	EVENT_ERROR, /* an error file changed; name: the volume, or NULL; pool: or NULL */
 };
 
 struct event {

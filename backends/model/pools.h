@@ -33,8 +33,8 @@ int model_open(const struct model_options *o, struct error *err);
  * wait. */
 void model_autostart(void);
 
-/* Refuses new verbs, cancels jobs, and waits until nothing uses a pool or has a volume open.
- * false: something is stuck; its pool's name is put into stuck. */
+/* Refuses new verbs, cancels jobs, and waits until nothing uses a pool or has a volume
+ * open. false: something is stuck; its pool's name is put into stuck. */
 bool model_settle(unsigned timeout_ms, char *stuck, size_t size);
 /* After model_settle: detaches every pool (what the kernel holds stays), releases all. */
 void model_close(unsigned timeout_ms);
