@@ -56,6 +56,7 @@ struct pool_stat {
 	uint64_t capacity, allocation, available; /* bytes, as libvirt counts them */
 	struct permissions permissions; /* live ones of the target; else all unset */
 	ino_t files, files_free;                  /* for statfs; 0: not known */
+	uint64_t reserved; /* of available: not for ordinary users, so df leaves it out */
 };
 
 /* A volume as stat(2) sees it. */

@@ -191,7 +191,8 @@ int node_statfs(const struct node *n, struct statvfs *st, struct call *call,
 	if (r < 0)
 		return r;
 	st->f_blocks = ps.capacity / st->f_frsize;
-	st->f_bfree = st->f_bavail = ps.available / st->f_frsize;
+	st->f_bfree = ps.available / st->f_frsize;
+	st->f_bavail = (ps.available - ps.reserved) / st->f_frsize;
 	st->f_files = ps.files;
 	st->f_ffree = st->f_favail = ps.files_free;
 	return 0;

@@ -198,6 +198,7 @@ int file_pool_stat(void *pool, struct pool_stat *out, struct call *call,
 	out->capacity = (uint64_t)fs.f_frsize * fs.f_blocks;
 	out->available = (uint64_t)fs.f_frsize * fs.f_bfree;
 	out->allocation = out->capacity - out->available;
+	out->reserved = (uint64_t)fs.f_frsize * (fs.f_bfree - fs.f_bavail);
 	out->files = fs.f_files;
 	out->files_free = fs.f_ffree;
 	file_permissions(fp->dir, &st, &out->permissions);
