@@ -95,8 +95,7 @@ static const struct backend *load(const char *type, struct error *err)
 	if (!find_module(type, path, sizeof(path))) {
 		error_set(err, EOPNOTSUPP,
 			  "the backend '%s' is not installed: there is no %s; install "
-			  "it, then "
-			  "write 'start' to ctl",
+			  "it and try again",
 			  type, path);
 		return NULL;
 	}
