@@ -25,7 +25,8 @@ static enum xml_state feed(const uint8_t *data, size_t size, size_t piece)
 	return state;
 }
 
-/* libxml2 2.9's push parser takes the start of such a comment for its end when it comes in pieces. */
+/* libxml2 2.9's push parser takes the start of such a comment for its end when it comes
+ * in pieces. */
 static bool odd_comment(const uint8_t *data, size_t size)
 {
 	return memmem(data, size, "<!-->", 5) || memmem(data, size, "<!--->", 6);
