@@ -3,7 +3,8 @@
 #
 # Before sourcing, a story may set mount_options, or mount=no to call mount_storage itself.
 # Header lines that tests/run reads: "# limit: SECONDS", "# quick" (part of --quick),
-# "# tsan" (runs under ThreadSanitizer too). Exit status 77 skips.
+# "# tsan" (runs under ThreadSanitizer too). Exit status 77 skips. A function story_end, where there
+# is one, is called at the end in any case, after the daemon's end: it stops the story's servers.
 # shellcheck shell=sh disable=SC2034
 
 set -eu
@@ -163,6 +164,10 @@ end()
 		done
 		daemon_gone || kill -9 "$daemon"
 		wait "$daemon" 2>/dev/null
+	fi
+	if command -v story_end >/dev/null && ! story_end; then
+		echo "FAILED: the story's servers did not end cleanly"
+		result_=1
 	fi
 	if sanitizer_reported; then
 		echo "FAILED: a sanitizer reported"
