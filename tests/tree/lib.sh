@@ -145,6 +145,12 @@ mounts_below_tmp()
 	awk -v tmp="$tmp/" 'index($5, tmp) == 1 { print $5 }' /proc/self/mountinfo
 }
 
+# What else ends with the story, such as a server that it started: it may define its own.
+story_end()
+{
+	:
+}
+
 end()
 {
 	result_=$?
@@ -169,6 +175,7 @@ end()
 		echo "FAILED: the story's servers did not end cleanly"
 		result_=1
 	fi
+	story_end || result_=1
 	if sanitizer_reported; then
 		echo "FAILED: a sanitizer reported"
 		result_=1
