@@ -257,62 +257,58 @@ static void end_build(struct pool *p, enum pool_state was, bool again)
 	pool_tell_state(p, was);
 }
 
-static int run_build(struct pool *p, const struct verb *v, struct call *call,
-		     struct error *err)
+/* Calls the backend of what is being built or deleted. */
+static int change_ground(struct pool *p, const struct definition *d,
+			 const struct verb *v, struct call *call, struct error *err)
+{
+	bool build = v->id != POOL_VERB_DELETE;
+	const struct backend *b = definition_backend(d, err);
+	int r;
+
+	if (!b)
+		return -err->code;
+	if (build ? !BACKEND_HAS(b, build) : !BACKEND_HAS(b, remove))
+		return definition_unsupported(d, build ? "be built" : "be deleted", err);
+	r = definition_check_paths(d, err);
+	if (r < 0)
+		return r;
+	return build ? b->build(&d->spec, &p->host, v->mode, call, err) :
+		       b->remove(&d->spec, &p->host, call, err);
+}
+
+static int build_or_delete(struct pool *p, const char *what, const struct verb *v,
+			   struct call *call, struct error *err)
 {
 	AUTO_DEFINITION struct definition *d = NULL;
 	enum pool_state was;
-	const struct backend *b;
+	int r = begin_build(p, what, &d, &was, err);
+
+	if (r < 0)
+		return r;
+	pool_tell_state(p, POOL_BUILDING);
+	r = change_ground(p, d, v, call, err);
+	end_build(p, was, !r && v->id != POOL_VERB_DELETE);
+	if (r < 0)
+		error_prefix(err, "cannot %s pool '%s'", what, d->spec.name);
+	return r;
+}
+
+static int run_build(struct pool *p, const struct verb *v, struct call *call,
+		     struct error *err)
+{
 	int r = 0;
 
 	if (v->mode == BUILD_OVERWRITE)
 		r = pool_check_protected(p, "build over what is there", err);
-	if (!r)
-		r = begin_build(p, "build", &d, &was, err);
-	if (r < 0)
-		return r;
-	pool_tell_state(p, POOL_BUILDING);
-	b = definition_backend(d, err);
-	if (!b)
-		r = -err->code;
-	else if (!BACKEND_HAS(b, build))
-		r = definition_unsupported(d, "be built", err);
-	else
-		r = definition_check_paths(d, err);
-	if (!r)
-		r = b->build(&d->spec, &p->host, v->mode, call, err);
-	end_build(p, was, !r);
-	if (r < 0)
-		error_prefix(err, "cannot build pool '%s'", d->spec.name);
-	return r;
+	return r < 0 ? r : build_or_delete(p, "build", v, call, err);
 }
 
 static int run_delete(struct pool *p, const struct verb *v, struct call *call,
 		      struct error *err)
 {
-	AUTO_DEFINITION struct definition *d = NULL;
-	enum pool_state was;
-	const struct backend *b;
 	int r = pool_check_protected(p, "delete what it stands on", err);
 
-	if (!r)
-		r = begin_build(p, "delete", &d, &was, err);
-	if (r < 0)
-		return r;
-	pool_tell_state(p, POOL_BUILDING);
-	b = definition_backend(d, err);
-	if (!b)
-		r = -err->code;
-	else if (!BACKEND_HAS(b, remove))
-		r = definition_unsupported(d, "be deleted", err);
-	else
-		r = definition_check_paths(d, err);
-	if (!r)
-		r = b->remove(&d->spec, &p->host, call, err);
-	end_build(p, was, false);
-	if (r < 0)
-		error_prefix(err, "cannot delete what pool '%s' stands on", d->spec.name);
-	return r;
+	return r < 0 ? r : build_or_delete(p, "delete", v, call, err);
 }
 
 /* -- refresh -- */
