@@ -183,26 +183,39 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* Writes the new file beside the one that it will replace. */
-static int write_new(int dir, const char *name, const void *data, size_t len, mode_t mode)
+/* What takes a name's place: a file, or a symbolic link to target. */
+struct content {
+	const void *data;
+	size_t len;
+	mode_t mode;
+	const char *target;
+};
+
+static int make_file(int dir, const char *name, const struct content *c)
 {
 	AUTO_FD int fd =
 		openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		       mode);
+		       c->mode);
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, mode) < 0) /* one that a crash left may have another mode */
+	if (fchmod(fd, c->mode) < 0) /* one that a crash left may have another mode */
 		return -errno;
-	r = write_all(fd, data, len);
+	r = write_all(fd, c->data, c->len);
 	if (r < 0)
 		return r;
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int store_file(const char *path, const void *data, size_t len, mode_t mode,
-	       struct error *err)
+static int make_link(int dir, const char *name, const struct content *c)
+{
+	unlinkat(dir, name, 0); /* what a crash left */
+	return symlinkat(c->target, dir, name) < 0 ? -errno : 0;
+}
+
+/* Makes the new one beside the one that it then replaces. */
+static int replace(const char *path, const struct content *c, struct error *err)
 {
 	const char *name;
 	char new[64];
@@ -216,7 +229,7 @@ int store_file(const char *path, const void *data, size_t len, mode_t mode,
 	if (dir < 0)
 		return dir;
 	new_name(new, name);
-	r = write_new(dir, new, data, len, mode);
+	r = c->target ? make_link(dir, new, c) : make_file(dir, new, c);
 	if (!r && renameat(dir, new, dir, name) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -224,6 +237,18 @@ int store_file(const char *path, const void *data, size_t len, mode_t mode,
 		return error_code(err, -r, "cannot write '%s/%s'", store.source, path);
 	}
 	return sync_directory(dir, path, err);
+}
+
+int store_file(const char *path, const void *data, size_t len, mode_t mode,
+	       struct error *err)
+{
+	return replace(path, &(struct content){ .data = data, .len = len, .mode = mode },
+		       err);
+}
+
+int store_link(const char *path, const char *target, struct error *err)
+{
+	return replace(path, &(struct content){ .target = target }, err);
 }
 
 int store_read(const char *path, size_t limit, struct buf *out, struct error *err)
@@ -294,29 +319,6 @@ int store_rename(const char *from, const char *to, bool no_replace, struct error
 		return error_errno(err, "cannot rename '%s/%s' to '%s'", store.source,
 				   from, to_name);
 	return sync_directory(dir, from, err);
-}
-
-int store_link(const char *path, const char *target, struct error *err)
-{
-	const char *name;
-	char new[64];
-	int r = check_writable(path, err);
-
-	if (r < 0)
-		return r;
-
-	AUTO_FD int dir = open_parent(path, true, &name, err);
-
-	if (dir < 0)
-		return dir;
-	new_name(new, name);
-	unlinkat(dir, new, 0);
-	if (symlinkat(target, dir, new) < 0 || renameat(dir, new, dir, name) < 0) {
-		r = error_errno(err, "cannot write '%s/%s'", store.source, path);
-		unlinkat(dir, new, 0);
-		return r;
-	}
-	return sync_directory(dir, path, err);
 }
 
 int store_stat(const char *path, struct stat *st)
