@@ -137,19 +137,29 @@ static bool is_shadowed(const struct qcow2_snapshots *s,
 	return false;
 }
 
+/* As open_image, and the snapshot itself, which points into the table. */
+static int open_snapshot(struct file_pool *fp, const char *name, const char *snap,
+			 struct file_image *image, struct qcow2_snapshots *s,
+			 const struct qcow2_snapshot **found, struct error *err)
+{
+	int r = open_image(fp, name, image, s, err);
+
+	if (r < 0)
+		return r;
+	*found = find(s, snap);
+	return *found ? 0 : no_snapshot(name, snap, err);
+}
+
 int file_snap_delete(void *pool, const char *name, const char *snap, struct call *call,
 		     struct error *err)
 {
 	AUTO_FILE_IMAGE struct file_image image = { 0 };
 	AUTO_SNAPSHOTS struct qcow2_snapshots s = { 0 };
 	const struct qcow2_snapshot *found;
-	int r = open_image(pool, name, &image, &s, err);
+	int r = open_snapshot(pool, name, snap, &image, &s, &found, err);
 
 	if (r < 0)
 		return r;
-	found = find(&s, snap);
-	if (!found)
-		return no_snapshot(name, snap, err);
 	if (is_shadowed(&s, found))
 		return error_set(err, EOPNOTSUPP,
 				 "another snapshot of volume '%s' has the name of '%s': "
@@ -165,12 +175,7 @@ int file_snap_revert(void *pool, const char *name, const char *snap, struct call
 	AUTO_FILE_IMAGE struct file_image image = { 0 };
 	AUTO_SNAPSHOTS struct qcow2_snapshots s = { 0 };
 	const struct qcow2_snapshot *found;
-	int r = open_image(pool, name, &image, &s, err);
+	int r = open_snapshot(pool, name, snap, &image, &s, &found, err);
 
-	if (r < 0)
-		return r;
-	found = find(&s, snap);
-	if (!found)
-		return no_snapshot(name, snap, err);
-	return run_snapshot(pool, name, &image, "-a", found->id, call, err);
+	return r < 0 ? r : run_snapshot(pool, name, &image, "-a", found->id, call, err);
 }
