@@ -91,6 +91,8 @@ void sleep_ms(unsigned ms);
 
 struct fake_store *store_get(const char *key);
 struct fake_volume *store_find(struct fake_store *s, const char *name);
+/* Returns -ENOENT. */
+int store_no_volume(const char *name, struct error *err);
 struct fake_volume *store_add(struct fake_store *s, const char *name);
 void store_remove(struct fake_store *s, struct fake_volume *v);
 void store_unref(struct fake_volume *v);

@@ -5,18 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int no_volume(const char *name, struct error *err)
-{
-	return error_set(err, ENOENT, "there is no volume '%s'", name);
-}
-
 /* The snapshot, with the store's lock held. */
 static int find(struct fake_pool *fp, const char *name, const char *snap,
 		struct fake_volume **v, struct fake_snap **s, struct error *err)
 {
 	*v = store_find(fp->store, name);
 	if (!*v)
-		return no_volume(name, err);
+		return store_no_volume(name, err);
 	*s = store_find_snap(*v, snap);
 	if (!*s)
 		return error_set(err, ENOENT, "volume '%s' has no snapshot '%s'", name,
@@ -36,7 +31,7 @@ int fake_snap_list(void *pool, const char *name, vol_each each, void *arg,
 	struct fake_volume *v = store_find(fp->store, name);
 
 	if (!v)
-		return no_volume(name, err);
+		return store_no_volume(name, err);
 	list_for_each(l, &v->snaps)
 		if (r >= 0)
 			r = each(arg, container_of(l, struct fake_snap, link)->name);
@@ -93,7 +88,7 @@ int fake_snap_create(void *pool, const char *name, const char *snap, struct call
 	struct fake_snap *s;
 
 	if (!v)
-		return no_volume(name, err);
+		return store_no_volume(name, err);
 	if (store_find_snap(v, snap))
 		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already",
 				 name, snap);

@@ -38,6 +38,11 @@ struct fake_store *store_get(const char *key)
 	return s;
 }
 
+int store_no_volume(const char *name, struct error *err)
+{
+	return error_set(err, ENOENT, "there is no volume '%s'", name);
+}
+
 struct fake_volume *store_find(struct fake_store *s, const char *name)
 {
 	list_for_each(l, &s->volumes) {

@@ -8,11 +8,6 @@
 #include <sys/param.h>
 #include <sys/stat.h>
 
-static int no_volume(const char *name, struct error *err)
-{
-	return error_set(err, ENOENT, "there is no volume '%s'", name);
-}
-
 static int cannot(const struct fake_pool *fp, const char *what, struct error *err)
 {
 	if (fp->class != VOLUMES_GIVEN)
@@ -62,7 +57,7 @@ int fake_vol_stat(void *pool, const char *name, struct vol_stat *out, struct cal
 	const struct fake_volume *v = store_find(fp->store, name);
 
 	if (!v)
-		return no_volume(name, err);
+		return store_no_volume(name, err);
 	fake_stat_of(fp, v, out);
 	return 0;
 }
@@ -86,7 +81,7 @@ int fake_vol_describe(void *pool, const char *name, struct volume_spec *out,
 	const struct fake_volume *v = store_find(fp->store, name);
 
 	if (!v)
-		return no_volume(name, err);
+		return store_no_volume(name, err);
 	fake_stat_of(fp, v, &st);
 	out->has_capacity = out->has_allocation = true;
 	out->capacity = v->capacity ? v->capacity : v->size;
@@ -177,7 +172,7 @@ int fake_vol_delete(void *pool, const char *name, struct call *call, struct erro
 	struct fake_volume *v = store_find(fp->store, name);
 
 	if (!v)
-		return no_volume(name, err);
+		return store_no_volume(name, err);
 	if (!list_empty(&v->snaps))
 		return error_set(
 			err, EBUSY,
@@ -195,7 +190,7 @@ static int rename_volume(struct fake_pool *fp, struct fake_volume *v, const char
 
 	if (flags & RENAME_VOL_EXCHANGE) {
 		if (!other)
-			return no_volume(to, err);
+			return store_no_volume(to, err);
 		name = v->name;
 		v->name = other->name;
 		other->name = name;
@@ -226,7 +221,7 @@ int fake_vol_rename(void *pool, const char *from, const char *to, unsigned flags
 	SCOPED_LOCK(&fp->store->lock);
 	struct fake_volume *v = store_find(fp->store, from);
 
-	return v ? rename_volume(fp, v, to, flags, err) : no_volume(from, err);
+	return v ? rename_volume(fp, v, to, flags, err) : store_no_volume(from, err);
 }
 
 int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
@@ -243,7 +238,7 @@ int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 	struct fake_volume *v = store_find(fp->store, name);
 
 	if (!v)
-		return no_volume(name, err);
+		return store_no_volume(name, err);
 	if (flags & RESIZE_VIRTUAL && v->capacity) {
 		v->capacity = size;
 		return 0;
@@ -274,7 +269,7 @@ int fake_vol_wipe(void *pool, const char *name, const char *algorithm, struct ca
 		struct fake_volume *v = store_find(fp->store, name);
 
 		if (!v)
-			return no_volume(name, err);
+			return store_no_volume(name, err);
 		size = v->size;
 		if (done < size &&
 		    fallocate(v->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, done,
@@ -297,7 +292,7 @@ int fake_vol_flatten(void *pool, const char *name, struct call *call, struct err
 	struct fake_volume *v = store_find(fp->store, name);
 
 	if (!v)
-		return no_volume(name, err);
+		return store_no_volume(name, err);
 	if (!v->backing)
 		return error_set(err, EINVAL, "volume '%s' has no backing store", name);
 	free(v->backing);
