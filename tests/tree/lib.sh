@@ -3,8 +3,7 @@
 #
 # Before sourcing, a story may set mount_options, or mount=no to call mount_storage itself.
 # Header lines that tests/run reads: "# limit: SECONDS", "# quick" (part of --quick),
-# "# tsan" (runs under ThreadSanitizer too). Exit status 77 skips. A function story_end, where there
-# is one, is called at the end in any case, after the daemon's end: it stops the story's servers.
+# "# tsan" (runs under ThreadSanitizer too). Exit status 77 skips.
 # shellcheck shell=sh disable=SC2034
 
 set -eu
@@ -144,7 +143,8 @@ mounts_below_tmp()
 	awk -v tmp="$tmp/" 'index($5, tmp) == 1 { print $5 }' /proc/self/mountinfo
 }
 
-# What else ends with the story, such as a server that it started: it may define its own.
+# What ends with the story, after the daemon and however it ends: one that starts servers defines its
+# own, which stops them.
 story_end()
 {
 	:
@@ -170,11 +170,10 @@ end()
 		daemon_gone || kill -9 "$daemon"
 		wait "$daemon" 2>/dev/null
 	fi
-	if command -v story_end >/dev/null && ! story_end; then
-		echo "FAILED: the story's servers did not end cleanly"
+	story_end || {
+		echo "FAILED: what the story started did not end cleanly"
 		result_=1
-	fi
-	story_end || result_=1
+	}
 	if sanitizer_reported; then
 		echo "FAILED: a sanitizer reported"
 		result_=1
