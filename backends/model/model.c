@@ -171,7 +171,7 @@ void model_autostart(void)
 static int find_stuck(void *arg, struct pool *p)
 {
 	char *name = arg;
-	bool open = volumes_busy(p->volumes, NULL, 0, NULL);
+	bool open = volumes_check_idle(p->volumes, NULL) < 0;
 
 	SCOPED_LOCK(&p->lock);
 	if (!open && !p->verb && (!p->live || !p->live->uses) && !p->stat_queued)

@@ -5,7 +5,6 @@
  * backend is called without it.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,37 +171,23 @@ bool pool_is_active(struct pool *p, struct call *call)
 
 /* -- down -- */
 
-static int refuse_busy(struct pool *p, const char *volume, pid_t pid, struct error *err)
+/* With the lock held. */
+static int refuse_busy(struct pool *p, struct error *err)
 {
-	char path[32], who[32] = "", by[80] = "";
-	FILE *f;
-
-	if (pid > 0) {
-		snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-		f = fopen(path, "re");
-		if (f && fgets(who, sizeof(who), f))
-			who[strcspn(who, "\n")] = '\0';
-		if (f)
-			fclose(f);
-		snprintf(by, sizeof(by), " by process %d%s%s%s", (int)pid,
-			 *who ? " (" : "", who, *who ? ")" : "");
-	}
-	return error_set(err, EBUSY, "cannot stop pool '%s': its volume '%s' is open%s",
-			 p->name, volume, by);
+	if (!volumes_check_idle(p->volumes, err))
+		return 0;
+	return error_prefix(err, "cannot stop pool '%s'", p->name);
 }
 
 /* With the lock held: waits until the instance has no users. New ones are refused by the
  * state. */
 static int drain(struct pool *p, struct call *call, struct error *err)
 {
-	char volume[POOL_NAME_MAX];
-	pid_t pid;
-
 	for (;;) {
 		struct timespec at = clock_timespec(clock_now() + DRAIN_SLICE_NS);
 
-		if (volumes_busy(p->volumes, volume, sizeof(volume), &pid))
-			return refuse_busy(p, volume, pid, err);
+		if (refuse_busy(p, err) < 0)
+			return -EBUSY;
 		if (!p->live->uses)
 			return 0;
 		if (call->cancelled && atomic_load(call->cancelled))
@@ -222,9 +207,6 @@ static int drain(struct pool *p, struct call *call, struct error *err)
 static int begin_stop(struct pool *p, struct call *call, struct live **l,
 		      struct error *err)
 {
-	char volume[POOL_NAME_MAX];
-	pid_t pid;
-
 	SCOPED_POOL(p);
 	if (!p->now)
 		return pool_refuse_undefined(p, err);
@@ -232,8 +214,8 @@ static int begin_stop(struct pool *p, struct call *call, struct live **l,
 		return 0;
 	if (!p->live)
 		return error_set(err, EAGAIN, "pool '%s' is not running", p->name);
-	if (volumes_busy(p->volumes, volume, sizeof(volume), &pid))
-		return refuse_busy(p, volume, pid, err);
+	if (refuse_busy(p, err) < 0)
+		return -EBUSY;
 	pool_set_state(p, POOL_STOPPING);
 	*l = p->live;
 	return 0;

@@ -7,6 +7,7 @@
 #include "backends/model/volumes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/model/plan.h"
@@ -223,18 +224,36 @@ static pid_t first_opener(const struct volume *v)
 	return 0;
 }
 
+static void process_name(pid_t pid, char name[32])
+{
+	char path[32];
+	FILE *f;
+
+	name[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	f = fopen(path, "re");
+	if (f && fgets(name, 32, f))
+		name[strcspn(name, "\n")] = '\0';
+	if (f)
+		fclose(f);
+}
+
 static int busy(const struct volume *v, struct error *err)
 {
 	pid_t pid = first_opener(v);
+	char name[32];
 
 	if (v->doing)
 		return error_set(err, EBUSY,
 				 "volume '%s' is being %s: wait for it, see jobs",
 				 v->name, v->doing);
-	if (pid)
+	if (pid) {
+		process_name(pid, name);
 		return error_set(err, EBUSY,
-				 "volume '%s' is in use: process %d has it open", v->name,
-				 (int)pid);
+				 "volume '%s' is in use: process %d%s%s%s has it open",
+				 v->name, (int)pid, *name ? " (" : "", name,
+				 *name ? ")" : "");
+	}
 	return error_set(err, EBUSY, "volume '%s' is in use", v->name);
 }
 
@@ -314,24 +333,12 @@ void volumes_leave(struct volumes *vs, struct volume_use *use)
 		volume_free(unused);
 }
 
-bool volumes_busy(struct volumes *vs, char *name, size_t size, pid_t *opener)
+int volumes_check_idle(struct volumes *vs, struct error *err)
 {
 	SCOPED_LOCK(&vs->lock);
-
 	if (list_empty(&vs->all))
-		return false;
-
-	const struct volume *v = container_of(vs->all.next, struct volume, entry);
-
-	if (name && size) {
-		size_t len = strnlen(v->name, size - 1);
-
-		memcpy(name, v->name, len);
-		name[len] = '\0';
-	}
-	if (opener)
-		*opener = first_opener(v);
-	return true;
+		return 0;
+	return busy(container_of(vs->all.next, struct volume, entry), err);
 }
 
 size_t volumes_open_count(struct volumes *vs)

@@ -24,8 +24,8 @@ struct plans;
 struct volumes *volumes_new(void);
 void volumes_free(struct volumes *v);
 
-/* One that is open, and who opened it (0: not known); false: none. */
-bool volumes_busy(struct volumes *v, char *name, size_t size, pid_t *opener);
+/* -EBUSY, naming one that is open or worked on, and by whom; 0: none is. */
+int volumes_check_idle(struct volumes *v, struct error *err);
 size_t volumes_open_count(struct volumes *v);
 /* The pool is no longer running, or undefined: plans and errors are dropped. */
 void volumes_reset(struct volumes *v);

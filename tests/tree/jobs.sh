@@ -31,6 +31,16 @@ control_off f refresh
 wait "$verb" || fail "the verb failed: $(cat "$tmp/refresh")"
 eventually 5 idle
 
+# a pool is not stopped under a volume that is worked on
+control f vol_wipe hang
+put info/v/ctl 'wipe zero' 2>"$tmp/wipe" &
+wipe=$!
+eventually 5 grep -q wipe "$storage/jobs"
+refuse EBUSY "volume 'v' is being wiped" put ctl stop
+control_off f vol_wipe
+wait "$wipe" || fail "the wipe failed: $(cat "$tmp/wipe")"
+eventually 5 idle
+
 # cancelled by number
 control f refresh hang
 put ctl refresh 2>"$tmp/refresh" &

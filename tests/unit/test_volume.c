@@ -179,21 +179,21 @@ static void renaming_replaces_files_only(void **state)
 static void open_volumes_are_busy_where_names_matter(void **state)
 {
 	struct volume_handle *h, *g;
-	char name[16];
-	pid_t pid;
+	char who[40];
 
+	snprintf(who, sizeof(who), "process %d (test_volume)", (int)getpid());
 	assert_int_equal(volume_create(files, "a", &call, &err), 0);
 	assert_int_equal(volume_create(provisioned, "a", &call, &err), 0);
-	assert_false(volumes_busy(pool_volumes(files), name, sizeof(name), &pid));
+	assert_int_equal(volumes_check_idle(pool_volumes(files), &err), 0);
 	assert_int_equal(
 		volume_open(files, "a", NULL, O_RDWR, false, getpid(), &h, &call, &err),
 		0);
 	assert_int_equal(volume_open(provisioned, "a", NULL, O_RDWR, false, getpid(), &g,
 				     &call, &err),
 			 0);
-	assert_true(volumes_busy(pool_volumes(files), name, sizeof(name), &pid));
-	assert_string_equal(name, "a");
-	assert_int_equal(pid, getpid());
+	assert_int_equal(volumes_check_idle(pool_volumes(files), &err), -EBUSY);
+	assert_says("volume 'a'");
+	assert_says(who);
 	assert_int_equal(volumes_open_count(pool_volumes(files)), 1);
 
 	assert_int_equal(volume_rename(provisioned, "a", "b", 0, &call, &err), -EBUSY);
@@ -208,7 +208,7 @@ static void open_volumes_are_busy_where_names_matter(void **state)
 	volume_close(h, &call);
 	volume_close(g, &call);
 	assert_int_equal(volume_delete(provisioned, "a", &call, &err), 0);
-	assert_false(volumes_busy(pool_volumes(files), NULL, 0, NULL));
+	assert_int_equal(volumes_check_idle(pool_volumes(files), NULL), 0);
 }
 
 static void truncating_a_name(void **state)
