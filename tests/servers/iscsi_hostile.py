@@ -1,0 +1,250 @@
+"""Servers that are no good iSCSI targets, each on a port of 127.0.0.1 of its own.
+
+usage: iscsi_hostile.py FILE [PORT]
+
+FILE gets a line "NAME PORT" for each when all of them listen. PORT is a good target's: the servers
+named cut… pass its bytes on and end each connection at some point. It ends with its parent.
+"""
+
+import itertools
+import os
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+
+HEADER = 48
+LOGIN, SCSI, TEXT, NOP, LOGOUT = 0x03, 0x01, 0x04, 0x00, 0x06
+
+
+def receive(connection, size):
+    data = b""
+    while len(data) < size:
+        more = connection.recv(size - len(data))
+        if not more:
+            raise ConnectionError
+        data += more
+    return data
+
+
+def receive_pdu(connection):
+    header = receive(connection, HEADER)
+    length = int.from_bytes(header[5:8], "big")
+    return header, receive(connection, (length + 3) // 4 * 4 + header[4] * 4)
+
+
+def pdu(opcode, flags, request, stat_sn, data=b"", middle=b"", length=None):
+    """An answer; middle is what each kind has at byte 36 and after."""
+    head = bytes([opcode, flags, 0, 0, 0]) + (len(data) if length is None else length).to_bytes(
+        3, "big")
+    numbers = struct.pack(">III", stat_sn, stat_sn + 1, stat_sn + 64)
+    whole = head + request[8:16] + request[16:20] + bytes(4) + numbers + middle
+    return whole.ljust(HEADER, b"\0")[:HEADER] + data + bytes(-len(data) % 4)
+
+
+# -- what comes before a login --
+
+def silent(connection):
+    while connection.recv(65536):
+        pass
+
+
+def closes(connection):
+    pass
+
+
+def garbage(connection):
+    rnd = random.Random(1)
+    receive(connection, HEADER)
+    connection.sendall(rnd.randbytes(100000))
+    silent(connection)
+
+
+def http(connection):
+    receive(connection, HEADER)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" * 3)
+
+
+def half(connection):
+    header, _ = receive_pdu(connection)
+    connection.sendall(pdu(LOGIN | 0x20, header[1], header, 0)[:30])
+
+
+def huge(connection):
+    """A login's answer with data that is as long as can be said, and does not end."""
+    header, _ = receive_pdu(connection)
+    connection.sendall(pdu(LOGIN | 0x20, header[1], header, 0, length=(1 << 24) - 1))
+    while True:
+        connection.sendall(b"A=" + b"x" * 65534)
+
+
+def refuses(connection):
+    header, _ = receive_pdu(connection)
+    connection.sendall(pdu(LOGIN | 0x20, 0, header, 0, middle=b"\x03\x01"))
+
+
+def moves(connection):
+    """The target moved to an address that is none."""
+    header, _ = receive_pdu(connection)
+    text = b"TargetAddress=" + b"%s%n" * 200 + b"\0"
+    connection.sendall(pdu(LOGIN | 0x20, 0, header, 0, text, middle=b"\x01\x01"))
+
+
+# -- what comes after one --
+
+def login(connection):
+    """Agrees to everything; returns the next status number."""
+    for number in itertools.count():
+        header, _ = receive_pdu(connection)
+        if header[0] & 0x3f != LOGIN:
+            raise ConnectionError
+        final = header[1] & 0x83 == 0x83
+        text = b"" if final else b"AuthMethod=None\0"
+        connection.sendall(pdu(LOGIN | 0x20, header[1], header, number, text))
+        if final:
+            return number + 1
+
+
+def login_then_silent(connection):
+    login(connection)
+    silent(connection)
+
+
+def login_then_garbage(connection):
+    login(connection)
+    receive_pdu(connection)
+    connection.sendall(random.Random(2).randbytes(100000))
+    silent(connection)
+
+
+def liar(answer):
+    """Answers each command with data made by answer(bytes asked for)."""
+    def serve(connection):
+        number = login(connection)
+        while True:
+            header, _ = receive_pdu(connection)
+            kind = header[0] & 0x3f
+            asked = int.from_bytes(header[20:24], "big")
+            if kind == SCSI:
+                data = answer(min(asked, 65536)) if header[1] & 0x40 else b""
+                if data:
+                    connection.sendall(pdu(0x25, 0x81, header, number, data))
+                else:
+                    connection.sendall(pdu(0x21, 0x80, header, number))
+            elif kind == TEXT:
+                connection.sendall(pdu(0x24, 0x80, header, number, answer(500)))
+            elif kind == NOP:
+                connection.sendall(pdu(0x20, 0x80, header, number))
+            elif kind == LOGOUT:
+                connection.sendall(pdu(0x26, 0x80, header, number))
+                return
+            number += 1
+    return serve
+
+
+def wrong_tag(connection):
+    """Answers questions that nobody asked."""
+    number = login(connection)
+    while True:
+        header, _ = receive_pdu(connection)
+        other = header[:16] + b"\x77" * 4 + header[20:]
+        connection.sendall(pdu(0x25, 0x81, other, number, b"\1" * 512))
+        number += 1
+
+
+NOISE = random.Random(3)
+
+SERVERS = {
+    "silent": silent,
+    "closes": closes,
+    "garbage": garbage,
+    "http": http,
+    "half": half,
+    "huge": huge,
+    "refuses": refuses,
+    "moves": moves,
+    "login-then-silent": login_then_silent,
+    "login-then-garbage": login_then_garbage,
+    "wrong-tag": wrong_tag,
+    "liar-nothing": liar(lambda n: b""),
+    "liar-zeros": liar(bytes),
+    "liar-ones": liar(lambda n: b"\xff" * n),
+    "liar-noise": liar(lambda n: NOISE.randbytes(n)),
+    "liar-short": liar(lambda n: NOISE.randbytes(min(n, 3))),
+    "liar-long": liar(lambda n: NOISE.randbytes(n + 1000)),
+}
+
+
+# -- between a good target and us --
+
+def cuts(good, lengths):
+    """Each connection ends when so many bytes have come back, or gone there."""
+    def serve(connection):
+        left = next(lengths)
+        target = socket.create_connection(("127.0.0.1", good))
+        def forward(source, sink):
+            nonlocal left
+            try:
+                while left > 0:
+                    data = source.recv(min(65536, left))
+                    if not data:
+                        break
+                    left -= len(data)
+                    sink.sendall(data)
+            except OSError:
+                pass
+            for s in source, sink:
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        other = threading.Thread(target=forward, args=(target, connection), daemon=True)
+        other.start()
+        forward(connection, target)
+        other.join()
+        target.close()
+    return serve
+
+
+# -- serving --
+
+def handle(connection, serve):
+    try:
+        with connection:
+            serve(connection)
+    except OSError:
+        pass
+
+
+def listen(serve):
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(16)
+
+    def accept():
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=handle, args=(connection, serve), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def main():
+    parent = os.getppid()
+    servers = dict(SERVERS)
+    if len(sys.argv) > 2:
+        good = int(sys.argv[2])
+        # first at every point of logins and questions, then only ever so often
+        servers = {"cut-early": cuts(good, itertools.count(1, 97)),
+                   "cut-late": cuts(good, itertools.count(700000, 1111))}
+    lines = "".join(f"{name} {listen(serve)}\n" for name, serve in servers.items())
+    with open(sys.argv[1] + ".new", "w") as f:
+        f.write(lines)
+    os.rename(sys.argv[1] + ".new", sys.argv[1])
+    while os.getppid() == parent:
+        time.sleep(0.5)
+
+
+main()
