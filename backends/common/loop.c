@@ -216,9 +216,12 @@ int loop_call_wait(struct loop *loop, struct loop_call *c, struct call *call,
 	return c->result;
 }
 
-void loop_call_done(struct loop_call *c, int result, const struct error *err)
+bool loop_call_done(struct loop_call *c, int result, const struct error *err)
 {
+	bool wanted;
+
 	pthread_mutex_lock(&c->lock);
+	wanted = !c->abandoned;
 	c->result = result;
 	if (err)
 		c->error = *err;
@@ -226,6 +229,7 @@ void loop_call_done(struct loop_call *c, int result, const struct error *err)
 	pthread_cond_signal(&c->answered);
 	pthread_mutex_unlock(&c->lock);
 	loop_call_put(c);
+	return wanted;
 }
 
 bool loop_call_abandoned(struct loop_call *c)

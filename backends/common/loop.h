@@ -73,8 +73,8 @@ void loop_call_init(struct loop_call *, void (*run)(struct loop_task *),
 int loop_call_wait(struct loop *, struct loop_call *, struct call *, struct error *);
 
 /* On the loop's thread, exactly once for each that was submitted: the answer. err may be
- * NULL. The call may be freed by it. */
-void loop_call_done(struct loop_call *, int result, const struct error *err);
+ * NULL. The call may be freed by it. False: nobody waits for it any longer. */
+bool loop_call_done(struct loop_call *, int result, const struct error *err);
 
 /* Whether nobody waits for the answer any longer. */
 bool loop_call_abandoned(struct loop_call *);
