@@ -280,6 +280,7 @@ LIBVIRT_DRIVER_DIR="{home}/drv" exec /usr/sbin/libvirtd -f "{home}/libvirtd.conf
 class Libvirt(System):
     """libvirtd with the storage driver alone, in namespaces of its own, and a dir pool `bench`."""
     name = "libvirt"
+    namespaces = ("-m", "-n")
 
     def __init__(self, bench, name=None, pools=0, target=None):
         self.name = name or self.name
@@ -306,7 +307,7 @@ class Libvirt(System):
 
     def launch(self):
         """unshare and the shell exec, so that the pid stays the daemon's."""
-        process = self.spawn("unshare", "-m", "-n", "bash", f"{self.home}/inner")
+        process = self.spawn("unshare", *self.namespaces, "bash", f"{self.home}/inner")
         wait_for(lambda: os.path.exists(f"{self.home}/sock/libvirt-sock"),
                  "libvirtd did not listen", process)
         wait_for(self.answers, "libvirtd did not answer", process)
