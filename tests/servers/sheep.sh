@@ -11,6 +11,7 @@ need_backend sheepdog
 
 M=1048576
 real=${SHEEPDOG-}
+flock=flock # the name of the source
 sheep_pids=
 
 # A story that met a trap of the server on purpose sets traps=expected.
@@ -23,10 +24,11 @@ story_end()
 		wait "$pid_"
 	done 2>/dev/null
 	for traps_ in "$tmp"/sheep*/traps; do
-		[ "${traps-}" != expected ] && [ -s "$traps_" ] || continue
-		echo "FAILED: the client met what a real sheep is hurt by:"
-		cat "$traps_"
-		story_result_=1
+		if [ "${traps-}" != expected ] && [ -s "$traps_" ]; then
+			echo "FAILED: the client met what a real sheep is hurt by:"
+			cat "$traps_"
+			story_result_=1
+		fi
 	done
 	return "$story_result_"
 }
@@ -62,25 +64,18 @@ fault()
 	tell on "$@"
 }
 
-# sheepdog_xml PORT…: of the cluster with these nodes
+# sheepdog_xml PORT: of the cluster with this node
 sheepdog_xml()
 {
-	echo "<pool type='sheepdog'><source>"
-	for port_; do
-		echo "<host name='$host' port='$port_'/>"
-	done
-	echo "<name>$host:$1</name></source></pool>"
+	echo "<pool type='sheepdog'><source><host name='$host' port='$1'/><name>$flock</name></source></pool>"
 }
 
-# sheepdog_pool NAME [PORT…]: a running pool, of the story's cluster
+# sheepdog_pool NAME [PORT]: a running pool, of the story's cluster
 sheepdog_pool()
 {
-	name_=$1
-	shift
-	[ $# -gt 0 ] || set -- "$port"
-	mkdir "$storage/pools/$name_"
-	put "$storage/pools/$name_/xml" "$(sheepdog_xml "$@")"
-	is running "$storage/pools/$name_/state"
+	mkdir "$storage/pools/$1"
+	put "$storage/pools/$1/xml" "$(sheepdog_xml "${2-$port}")"
+	is running "$storage/pools/$1/state"
 }
 
 # -- witnesses: another client of the cluster --
@@ -136,7 +131,8 @@ sheep_read()
 sheep_write()
 {
 	if [ -n "$real" ]; then
-		real_dog vdi write "$1" "$2" "$(stat -c %s "$3")" <"$3"
+		bytes_=$(stat -c %s "$3")
+		real_dog vdi write "$1" "$2" "$bytes_" <"$3"
 	else
 		tell fill "$(quoted "$1")" "$2" "$3"
 	fi

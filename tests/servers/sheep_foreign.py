@@ -3,8 +3,8 @@
 from urllib.parse import unquote_to_bytes, quote_from_bytes
 
 from sheep_wire import (
-    F_WRITE, F_COW, MAP, NO_VDI, PARENT, SHIFT, SIZE, SNAP_ID, TAG, CREATE, DELETE, NEW, WRITE,
-    Request, data_oid, inode_oid)
+    CREATE, DELETE, F_COW, F_WRITE, LOCK, MAP, NEW, NO_VDI, PARENT, RELEASE, SHIFT, SIZE, SNAP_ID,
+    TAG, WRITE, Request, data_oid, inode_oid)
 
 
 class Foreign:
@@ -82,6 +82,19 @@ class Foreign:
                     out.seek(index * size)
                     out.write(self.cluster.objects[data_oid(owner, index)])
             out.truncate(self.cluster.field(vid, SIZE, "Q"))
+
+    def tell_hold(self, name, node):
+        self.ask(lambda request: self.cluster.lock(request, int(node)), LOCK,
+                 unquote_to_bytes(name).ljust(512, b"\0"))
+
+    def tell_drop(self, name, node):
+        self.ask(lambda request: self.cluster.unlock(request, int(node)), RELEASE,
+                 base=self.find(name))
+
+    def tell_locks(self):
+        return "\n".join(" ".join([quote_from_bytes(self.cluster.name(vid))] +
+                                  [str(owner) for owner in sorted(owners)])
+                         for vid, (_, owners) in self.cluster.locks.items() if owners)
 
     def tell_list(self):
         lines = []
