@@ -44,7 +44,7 @@ class Cluster:
         self.made = {}                  # oid without a map entry yet: (payload, offset, faults)
         self.references = {}            # data oid: how many maps name it
         self.in_use, self.deleted = bytearray(BITMAP), bytearray(BITMAP)
-        self.vids = []                  # in use, in the order of their making
+        self.vids, self.named_so = [], {}   # in the order of their making; by name
         self.readonly = set()
         self.locks = {}                 # vid: (type, set of nodes)
         self.faults = 0                 # injected so far: a repeated CREATE is then no mistake
@@ -73,11 +73,10 @@ class Cluster:
         return self.field(vid, SNAPPED, "Q") != 0
 
     def working(self, name):
-        return next((vid for vid in self.vids
-                     if self.name(vid) == name and not self.is_snapshot(vid)), 0)
+        return next((vid for vid in self.of_name(name) if not self.is_snapshot(vid)), 0)
 
     def of_name(self, name):
-        return [vid for vid in self.vids if self.name(vid) == name]
+        return self.named_so.get(name, [])
 
     def lookup(self, name, tag, snapid):
         """The vid and 0, or a result."""
@@ -283,6 +282,7 @@ class Cluster:
                 self.refer(data_oid(owner, index))
         self.in_use[vid >> 3] |= 1 << (vid & 7)
         self.vids.append(vid)
+        self.named_so.setdefault(name, []).append(vid)
         self.check_size(vid, request.size)
         return vdi_answer(vid, copies, shift)
 
@@ -319,6 +319,7 @@ class Cluster:
         if any(self.map(vid)):
             self.trap("DEL_VDI of VDI %x, whose map is not zero, deletes nothing" % vid)
             return vdi_answer(vid)
+        self.of_name(self.name(vid)).remove(vid)
         inode = self.inode(vid)
         inode[NAME:NAME + 256] = bytes(256)
         inode[SIZE:SIZE + 8] = bytes(8)

@@ -35,6 +35,10 @@ class Foreign:
     def tell_create(self, name, size):
         self.ask(self.cluster.new, NEW, unquote_to_bytes(name).ljust(256, b"\0"), size=int(size))
 
+    def tell_crowd(self, count, size):
+        for number in range(int(count)):
+            self.tell_create("vdi%d" % number, size)
+
     def tell_resize(self, name, size):
         self.write_inode(self.find(name), SIZE, int(size).to_bytes(8, "little"))
 
