@@ -119,6 +119,36 @@ static const struct backend *load(const char *type, struct error *err)
 	return b;
 }
 
+struct loading {
+	const char *type;
+	struct error *err;
+	const struct backend *backend;
+};
+
+static void *run_load(void *arg)
+{
+	struct loading *l = arg;
+
+	l->backend = load(l->type, l->err);
+	return NULL;
+}
+
+/* Libraries such as Ceph's need more stack for their constructors than our threads have:
+ * one of the usual size does it. */
+static const struct backend *load_on_large_stack(const char *type, struct error *err)
+{
+	struct loading l = { .type = type, .err = err };
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, run_load, &l);
+
+	if (r) {
+		error_code(err, r, "the backend '%s' cannot be loaded", type);
+		return NULL;
+	}
+	pthread_join(thread, NULL);
+	return l.backend;
+}
+
 const struct backend *registry_get(const char *type, struct error *err)
 {
 	const struct backend *b;
@@ -135,7 +165,7 @@ const struct backend *registry_get(const char *type, struct error *err)
 		error_set(err, ENOSPC, "too many backends are loaded");
 		return NULL;
 	}
-	b = load(type, err);
+	b = load_on_large_stack(type, err);
 	if (b) {
 		backends[n_backends++] = b;
 		log_debug("backend '%s' loaded", type);
