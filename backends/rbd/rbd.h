@@ -1,0 +1,240 @@
+/*
+ * Pool type "rbd": the images of a Ceph pool, or of one namespace in it, through librados
+ * and librbd. One connection per pool; what is said of images comes from their metadata
+ * objects, and an image is open only while somebody uses it.
+ *
+ * Names beginning with rados_ and rbd_ are the libraries', but for struct rbd_pool,
+ * rbd_failed and the members of struct backend in rbd.c.
+ *
+ * rbd_pool.lock guards the open images, the roll and the pulse's fields. It is held across
+ * no call of librados or librbd. Completions run on the libraries' threads and never wait.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <rados/librados.h>
+#include <rbd/librbd.h>
+
+#include "backends/backend.h"
+#include "backends/support/list.h"
+#include "backends/support/map.h"
+
+/* -- rbd_config.c: what a definition means to Ceph; pure -- */
+
+#define RBD_USER "admin" /* who asks where the definition has no <auth> */
+
+/* source/name is POOL or POOL/NAMESPACE. The caller frees both; *namespace may be NULL.
+ * -EINVAL. */
+int config_split_name(const char *name, char **pool, char **namespace, struct error *err);
+
+/* IMAGE@SNAP with or without this pool's path before it, as a backing path has it.
+ * -EINVAL: it is none, or in another pool. */
+int config_split_backing(const char *path, const char *pool_path, char **image, char **snap,
+			 struct error *err);
+
+/* Seconds for one operation, when a request may take timeout_ns: less, so that Ceph's own
+ * word comes before the deadline's. */
+unsigned config_op_timeout(uint64_t timeout_ns);
+
+/* -- rbd_monitors.c -- */
+
+/*
+ * Asks the hosts which of Ceph's two protocols they speak, all at once, and adds those that
+ * answered to mon_host with explicit protocols: librados takes its whole timeout to say that
+ * a key is wrong, or a port closed, when it is left to find that out.
+ */
+int monitors_find(const struct pool_source *source, uint64_t deadline_ns,
+		  struct buf *mon_host, struct error *err);
+
+/* -- rbd_connect.c -- */
+
+struct cluster {
+	rados_t rados;    /* NULL: not connected */
+	rados_ioctx_t io; /* NULL: no pool chosen */
+	unsigned op_timeout_s;
+};
+
+/* Connects; options may be NULL. */
+int cluster_connect(struct cluster *c, const struct pool_source *source,
+		    const struct pool_option *options, size_t n_options,
+		    const struct host *host, struct call *call, struct error *err);
+int cluster_choose_pool(struct cluster *c, const char *pool, const char *namespace,
+			struct error *err);
+/* Frees what is there. May block for as long as Ceph does not answer. */
+void cluster_close(struct cluster *c);
+
+/* -- rbd_header.c: images as their metadata objects have them, without opening any -- */
+
+struct header {
+	char *name, *id; /* id NULL: is looked up; "": an image of the old format */
+	int result;      /* 0, or why the rest is not known: -ENOENT, … */
+	uint64_t size, features, flags;
+	unsigned order; /* objects have 1 << order bytes */
+	struct timespec modified;
+	bool has_modified, has_parent;
+	bool has_used; /* an object map says it */
+	uint64_t used; /* bytes in objects of its own */
+};
+
+struct rbd_pool;
+
+/* Reads n at once, deep in flight. Each header has its own result; -errno only where
+ * nothing could be asked. */
+int headers_read(struct rbd_pool *p, struct header *headers, size_t n, struct error *err);
+void header_clear(struct header *h);
+
+/* -- rbd_decode.c: Ceph's encodings; pure, and wary of what it is given -- */
+
+#define OBJECT_MAP_HEADER 18
+
+/* The text of an encoded string (length, bytes); the caller frees it. NULL: it is none. */
+char *decode_string(const char *data, size_t len);
+bool decode_u64(const char *data, size_t len, uint64_t *out);
+bool decode_time(const char *data, size_t len, struct timespec *out);
+/* The number of objects that an object map's header announces. */
+bool decode_map_header(const char *data, size_t len, uint64_t *objects);
+/* How many of n objects exist, in a piece of an object map that begins at one of them.
+ * *last (may be NULL): whether the n-th does. */
+uint64_t decode_map_count(const unsigned char *bits, uint64_t n, bool *last);
+
+/* -- rbd_roll.c: what the last listing found, so that ls -l asks for many at once -- */
+
+struct roll_entry {
+	struct map_link by_name;
+	struct header header;
+	uint64_t read_ns; /* when; 0: only name and id are known */
+};
+
+struct roll {
+	struct roll_entry *entries;
+	size_t n, next; /* next: where a walk is expected to go on */
+	struct map by_name;
+	uint64_t serial, used_ns;
+};
+
+/* Names and identities as just listed; takes the array. */
+void roll_replace(struct rbd_pool *p, struct header *headers, size_t n);
+/* What is known of an image and is fresh, or read now. -ENOENT. The caller clears *out. */
+int roll_header(struct rbd_pool *p, const char *name, struct header *out, struct error *err);
+/* We have changed it. NULL: anything may have changed. */
+void roll_forget(struct rbd_pool *p, const char *name);
+/* Frees a listing that nobody has used for a while; with the lock held. */
+void roll_expire(struct rbd_pool *p);
+
+/* -- rbd_image.c: open images, shared by all who use one -- */
+
+enum image_state { IMAGE_OPENING, IMAGE_OPEN, IMAGE_CLOSING };
+
+struct image {
+	struct list link;
+	struct rbd_pool *pool;
+	char *name, *snap; /* snap NULL: the image itself */
+	char *id;
+	rbd_image_t rbd;
+	enum image_state state;
+	unsigned users, writers;
+	bool turn; /* somebody takes or gives back its lock */
+	bool read_only;
+	atomic_bool wrote; /* its time of change is to be set */
+};
+
+enum image_use { IMAGE_READ, IMAGE_WRITE };
+
+/* What vol_file.vol is. */
+struct opened {
+	struct image *image;
+	enum image_use use;
+};
+
+/* IMAGE_WRITE: with the exclusive lock; -EBUSY names who has it. */
+int image_get(struct rbd_pool *p, const char *name, const char *snap, enum image_use use,
+	      struct call *call, struct image **out, struct error *err);
+/* Does not wait: what has to be told to Ceph is told in the background. */
+void image_put(struct image *i, enum image_use use);
+/* Waits until an image that nobody uses is closed, so that it can be removed or renamed. */
+int image_wait_closed(struct rbd_pool *p, const char *name, struct call *call,
+		      struct error *err);
+void image_renamed(struct rbd_pool *p, const char *from, const char *to);
+/* Waits until none is open; false: some are at the deadline. */
+bool images_settle(struct rbd_pool *p, uint64_t deadline_ns);
+
+/* -- rbd_pulse.c: whether Ceph answers, and whether names have changed -- */
+
+struct pulse {
+	pthread_t thread;
+	bool runs, ends, hurry, away;
+	uint64_t version; /* of the directory object; 0: not known */
+};
+
+int pulse_start(struct rbd_pool *p, struct error *err);
+void pulse_stop(struct rbd_pool *p);
+/* Something was not answered: look now. */
+void pulse_hurry(struct rbd_pool *p);
+/* We have changed names ourselves. */
+void pulse_forgive(struct rbd_pool *p);
+
+/* -- rbd.c -- */
+
+struct rbd_pool {
+	struct host host;
+	struct cluster cluster;
+	char *path; /* POOL or POOL/NAMESPACE: what libvirt puts before an image's name */
+	bool all_allocated; /* refresh/volume@allocation='capacity' */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct list images;
+	struct roll roll;
+	struct pulse pulse;
+};
+
+/*
+ * The sentence for a negative result of librados or librbd, and Ceph's peculiar errnos as
+ * the tree has them. fmt says what could not be done. Returns the negative errno. p may be
+ * NULL.
+ */
+int rbd_failed(struct rbd_pool *p, int result, struct error *err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5), nonnull(4)));
+
+/* -- the members of struct backend, by file -- */
+
+int rbd_vol_list(void *pool, vol_each, void *arg, struct call *, struct error *);
+int rbd_vol_stat(void *pool, const char *name, struct vol_stat *, struct call *,
+		 struct error *);
+int rbd_vol_describe(void *pool, const char *name, struct volume_spec *, struct call *,
+		     struct error *);
+
+int rbd_vol_create(void *pool, const char *name, const struct volume_spec *,
+		   struct call *, struct error *);
+int rbd_vol_delete(void *pool, const char *name, struct call *, struct error *);
+int rbd_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
+		   struct call *, struct error *);
+int rbd_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
+		   struct call *, struct error *);
+int rbd_vol_flatten(void *pool, const char *name, struct call *, struct error *);
+int rbd_vol_wipe(void *pool, const char *name, const char *algorithm, struct call *,
+		 struct error *);
+
+int rbd_vol_open(void *pool, const char *name, const char *snap, int flags,
+		 struct vol_file *, struct call *, struct error *);
+void rbd_vol_close(void *pool, struct vol_file *);
+void rbd_vol_submit(void *vol, struct io *);
+int rbd_vol_fstat(void *pool, const struct vol_file *, struct vol_stat *, struct call *,
+		  struct error *);
+off_t rbd_vol_seek(void *vol, off_t off, int whence, struct call *, struct error *);
+ssize_t rbd_vol_copy(const struct vol_file *from, off_t from_off,
+		     const struct vol_file *to, off_t to_off, size_t len, struct call *,
+		     struct error *);
+
+int rbd_snapshot_list(void *pool, const char *name, vol_each, void *arg, struct call *,
+		      struct error *);
+int rbd_snapshot_stat(void *pool, const char *name, const char *snap, struct vol_stat *,
+		      struct call *, struct error *);
+int rbd_snapshot_create(void *pool, const char *name, const char *snap, struct call *,
+			struct error *);
+int rbd_snapshot_delete(void *pool, const char *name, const char *snap, struct call *,
+			struct error *);
+int rbd_snapshot_revert(void *pool, const char *name, const char *snap, struct call *,
+			struct error *);
+
+int rbd_discover(const struct pool_source *from, const struct host *, source_each,
+		 void *arg, struct call *, struct error *);

@@ -1,0 +1,217 @@
+/* Making, removing, renaming and resizing images. */
+#include "backends/rbd/rbd.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* -- progress -- */
+
+/* librbd's way to tell how far it is; a negative answer ends what can be ended. */
+static int progressed(uint64_t done, uint64_t total, void *arg)
+{
+	struct call *call = arg;
+
+	if (call->progress)
+		call->progress(call, done, total);
+	return call->cancelled && atomic_load(call->cancelled) ? -ECANCELED : 0;
+}
+
+/* -- making -- */
+
+static int make_clone(struct rbd_pool *p, const char *name, const char *backing,
+		      struct error *err)
+{
+	AUTO_FREE char *parent = NULL, *snap = NULL;
+	rbd_image_options_t options;
+	int r = config_split_backing(backing, p->path, &parent, &snap, err);
+
+	if (r < 0)
+		return r;
+	rbd_image_options_create(&options);
+	rbd_image_options_set_uint64(options, RBD_IMAGE_OPTION_CLONE_FORMAT, 2);
+	r = rbd_clone3(p->cluster.io, parent, snap, p->cluster.io, name, options);
+	rbd_image_options_destroy(options);
+	if (r == -ENOENT)
+		return error_set(err, ENOENT, "there is no snapshot '%s' of image '%s' in '%s'",
+				 snap, parent, p->path);
+	return r;
+}
+
+/* A clone has its snapshot's size, unless the description wants more. */
+static int size_clone(struct rbd_pool *p, const char *name, const struct volume_spec *spec,
+		      struct call *call, struct error *err)
+{
+	struct vol_stat st;
+	int r = spec->has_capacity ? rbd_vol_stat(p, name, &st, call, err) : 0;
+
+	if (r == 0 && spec->has_capacity && spec->capacity > st.size)
+		r = rbd_vol_resize(p, name, spec->capacity, 0, call, err);
+	if (r < 0)
+		rbd_remove(p->cluster.io, name);
+	return r;
+}
+
+static int make_image(struct rbd_pool *p, const char *name, uint64_t size)
+{
+	rbd_image_options_t options;
+	int r;
+
+	rbd_image_options_create(&options);
+	r = rbd_create4(p->cluster.io, name, size, options);
+	rbd_image_options_destroy(options);
+	return r;
+}
+
+static int check_spec(const struct volume_spec *spec, struct error *err)
+{
+	if (spec->format && strcmp(spec->format, "raw"))
+		return error_set(err, EINVAL, "an image in Ceph is raw, not '%s'", spec->format);
+	if (spec->encryption.format)
+		return error_set(err, EOPNOTSUPP, "images in Ceph are not encrypted by us");
+	return 0;
+}
+
+int rbd_vol_create(void *pool, const char *name, const struct volume_spec *spec,
+		   struct call *call, struct error *err)
+{
+	struct rbd_pool *p = pool;
+	int r = check_spec(spec, err);
+
+	if (r < 0)
+		return r;
+	if (err)
+		err->code = 0;
+	if (spec->backing.path)
+		r = make_clone(p, name, spec->backing.path, err);
+	else
+		r = make_image(p, name, spec->has_capacity ? spec->capacity : 0);
+	pulse_forgive(p);
+	roll_forget(p, name);
+	if (r == -EEXIST)
+		return error_set(err, EEXIST, "there is an image '%s' in '%s' already", name,
+				 p->path);
+	if (r < 0)
+		return err && err->code ? r :
+			rbd_failed(p, r, err, "cannot make image '%s'", name);
+	return spec->backing.path ? size_clone(p, name, spec, call, err) : 0;
+}
+
+/* -- removing -- */
+
+/* "snap1, snap2, …" */
+static void name_snapshots(struct rbd_pool *p, const char *name, struct call *call,
+			   struct buf *out)
+{
+	rbd_snap_info_t snaps[8];
+	int most = sizeof(snaps) / sizeof(*snaps), n;
+	struct image *i;
+
+	if (image_get(p, name, NULL, IMAGE_READ, call, &i, NULL) < 0)
+		return;
+	n = rbd_snap_list(i->rbd, snaps, &most);
+	for (int k = 0; k < n; k++)
+		buf_printf(out, "%s'%s'", k ? ", " : "", snaps[k].name);
+	if (n >= 0)
+		rbd_snap_list_end(snaps);
+	image_put(i, IMAGE_READ);
+	image_wait_closed(p, name, call, NULL);
+}
+
+static int has_snapshots(struct rbd_pool *p, const char *name, struct call *call,
+			 struct error *err)
+{
+	AUTO_BUF struct buf names = { 0 };
+
+	name_snapshots(p, name, call, &names);
+	return error_set(err, EBUSY,
+			 "image '%s' has snapshots (%s): remove them first, in snapshots/%s",
+			 name, names.len ? buf_text(&names) : "more than a few", name);
+}
+
+/* Who else has it open; a client that died is there for half a minute more. */
+static int is_watched(struct rbd_pool *p, const char *name, struct call *call,
+		      struct error *err)
+{
+	return error_set(err, EBUSY,
+			 "image '%s' is open elsewhere: 'rbd status %s/%s' shows where; a client "
+			 "that died is forgotten after 30 seconds",
+			 name, p->path, name);
+}
+
+int rbd_vol_delete(void *pool, const char *name, struct call *call, struct error *err)
+{
+	struct rbd_pool *p = pool;
+	int r = image_wait_closed(p, name, call, err);
+
+	if (r < 0)
+		return r;
+	r = rbd_remove_with_progress(p->cluster.io, name, progressed, call);
+	pulse_forgive(p);
+	roll_forget(p, name);
+	switch (r) {
+	case -ENOTEMPTY:
+		return has_snapshots(p, name, call, err);
+	case -EBUSY:
+		return is_watched(p, name, call, err);
+	case -ENOENT:
+		return error_set(err, ENOENT, "there is no image '%s' in '%s'", name, p->path);
+	default:
+		return r < 0 ? rbd_failed(p, r, err, "cannot remove image '%s'", name) : 0;
+	}
+}
+
+/* -- renaming and resizing -- */
+
+int rbd_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
+		   struct call *call, struct error *err)
+{
+	struct rbd_pool *p = pool;
+	int r = image_wait_closed(p, from, call, err);
+
+	if (r < 0)
+		return r;
+	r = rbd_rename(p->cluster.io, from, to);
+	pulse_forgive(p);
+	roll_forget(p, NULL);
+	if (r == 0)
+		image_renamed(p, from, to);
+	if (r == -EEXIST)
+		return error_set(err, EEXIST, "there is an image '%s' in '%s' already", to,
+				 p->path);
+	if (r == -ENOENT)
+		return error_set(err, ENOENT, "there is no image '%s' in '%s'", from, p->path);
+	return r < 0 ? rbd_failed(p, r, err, "cannot rename image '%s' to '%s'", from, to) : 0;
+}
+
+int rbd_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
+		   struct call *call, struct error *err)
+{
+	struct rbd_pool *p = pool;
+	struct image *i;
+	int r = image_get(p, name, NULL, IMAGE_WRITE, call, &i, err);
+
+	if (r < 0)
+		return r;
+	r = rbd_resize2(i->rbd, size, flags & RESIZE_SHRINK, progressed, call);
+	atomic_store(&i->wrote, true);
+	image_put(i, IMAGE_WRITE);
+	return r < 0 ? rbd_failed(p, r, err, "cannot resize image '%s'", name) : 0;
+}
+
+int rbd_vol_flatten(void *pool, const char *name, struct call *call, struct error *err)
+{
+	struct rbd_pool *p = pool;
+	struct image *i;
+	int r = image_get(p, name, NULL, IMAGE_WRITE, call, &i, err);
+
+	if (r < 0)
+		return r;
+	r = rbd_flatten_with_progress(i->rbd, progressed, call);
+	image_put(i, IMAGE_WRITE);
+	if (r == -EINVAL)
+		return error_set(err, EINVAL, "image '%s' is no clone: it has all of its data",
+				 name);
+	if (r == -ECANCELED)
+		return error_set(err, EINTR, "flattening image '%s' was cancelled", name);
+	return r < 0 ? rbd_failed(p, r, err, "cannot flatten image '%s'", name) : 0;
+}

@@ -1,0 +1,351 @@
+/*
+ * Images as their metadata objects have them, many at once. An image of the present format
+ * has three: rbd_id.NAME holds its identity, rbd_header.ID its size and more as keys, and
+ * rbd_object_map.ID two bits for each of its objects.
+ *
+ * A batch's lock guards which header is next and how many are under way; a header belongs
+ * to the fetch that works on it. librados ends each operation in bounded time, so a batch
+ * ends, too: its memory is the caller's.
+ */
+#include "backends/rbd/rbd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/param.h>
+
+#define DEPTH     48            /* images under way at once */
+#define MAP_PIECE (64 * 1024)   /* of an object map, read at a time: 1 TiB of image */
+#define ID_MAX    256
+#define KEYS_MOST 64            /* those we look at sort before an image's snapshots */
+#define OBJECT_NAME 300
+
+struct batch {
+	struct rbd_pool *pool;
+	struct header *headers;
+	size_t n, next;
+	pthread_mutex_t lock;
+	pthread_cond_t idle;
+	unsigned busy; /* fetches that work */
+	int failed;    /* what ends it for all: Ceph does not answer, no memory */
+};
+
+/* Works on one header after the other. */
+struct fetch {
+	struct batch *batch;
+	struct header *h;
+	atomic_int pending; /* operations whose end is the header's */
+	char id[ID_MAX];
+	rados_omap_iter_t keys;
+	int keys_result, header_result, map_result;
+	unsigned char *map;
+	uint64_t map_off, objects, existing;
+	bool last_exists;
+};
+
+static void fetch_next(struct fetch *f);
+
+void header_clear(struct header *h)
+{
+	free(h->name);
+	free(h->id);
+	*h = (struct header){ 0 };
+}
+
+/* Begins an operation whose end calls fn; nothing began when it fails. */
+static int begin(struct fetch *f, rados_callback_t fn, rados_completion_t *out)
+{
+	return rados_aio_create_completion2(f, fn, out);
+}
+
+/* -- the header's keys -- */
+
+static void take_key(struct header *h, const char *key, const char *value, size_t len)
+{
+	uint64_t order = 0;
+
+	if (!strcmp(key, "size"))
+		decode_u64(value, len, &h->size);
+	else if (!strcmp(key, "features"))
+		decode_u64(value, len, &h->features);
+	else if (!strcmp(key, "flags"))
+		decode_u64(value, len, &h->flags);
+	else if (!strcmp(key, "modify_timestamp"))
+		h->has_modified = decode_time(value, len, &h->modified);
+	else if (!strcmp(key, "parent"))
+		h->has_parent = true;
+	else if (!strcmp(key, "order") && len >= 1)
+		order = (unsigned char)*value;
+	if (order >= 12 && order <= 26)
+		h->order = order;
+}
+
+static int take_keys(struct fetch *f)
+{
+	char *key, *value;
+	size_t len;
+	int r = f->header_result < 0 ? f->header_result : f->keys_result;
+
+	while (r == 0) {
+		r = rados_omap_get_next(f->keys, &key, &value, &len);
+		if (r < 0 || !key)
+			break;
+		take_key(f->h, key, value, len);
+	}
+	if (r == 0 && (!f->h->order || f->h->size > INT64_MAX))
+		r = -EIO;
+	rados_omap_get_end(f->keys);
+	return r;
+}
+
+/* -- the end of one -- */
+
+/* What exists, in bytes; the last object may be shorter than the rest. */
+static void take_map(struct fetch *f)
+{
+	struct header *h = f->h;
+	uint64_t object = UINT64_C(1) << h->order, all = f->objects << h->order;
+
+	if (f->map_result < 0 || h->flags & RBD_FLAG_OBJECT_MAP_INVALID ||
+	    f->objects != (h->size + object - 1) / object)
+		return;
+	h->has_used = true;
+	h->used = f->existing << h->order;
+	if (f->last_exists)
+		h->used -= all - h->size;
+}
+
+static void fetch_failed(struct fetch *f, int r)
+{
+	struct batch *b = f->batch;
+
+	f->h->result = r;
+	if (r != -ETIMEDOUT && r != -ESHUTDOWN && r != -ENOMEM)
+		return;
+	SCOPED_LOCK(&b->lock);
+	b->failed = r;
+}
+
+static void fetch_over(struct fetch *f)
+{
+	int r;
+
+	if (atomic_fetch_sub(&f->pending, 1) != 1)
+		return;
+	r = take_keys(f);
+	if (r < 0)
+		fetch_failed(f, r);
+	else
+		take_map(f);
+	fetch_next(f);
+}
+
+/* -- the object map -- */
+
+static void read_map(struct fetch *f);
+
+static uint64_t map_count(struct fetch *f, const unsigned char *bits, size_t len)
+{
+	uint64_t n = MIN(f->objects - f->map_off, len * UINT64_C(4));
+
+	f->existing += decode_map_count(bits, n, &f->last_exists);
+	return n;
+}
+
+static void map_read(rados_completion_t c, void *arg)
+{
+	struct fetch *f = arg;
+	const unsigned char *bits = f->map;
+	ssize_t n = rados_aio_get_return_value(c);
+	bool first = !f->objects;
+
+	rados_aio_release(c);
+	if (n < 0) {
+		f->map_result = n;
+	} else if (first && !decode_map_header((char *)f->map, n, &f->objects)) {
+		f->map_result = -EIO;
+	} else if (f->objects > f->map_off) {
+		if (first) {
+			bits += OBJECT_MAP_HEADER;
+			n -= OBJECT_MAP_HEADER;
+		}
+		f->map_off += map_count(f, bits, n);
+		if (!n)
+			f->map_result = -EIO; /* shorter than it says */
+		else if (f->map_off < f->objects) {
+			read_map(f);
+			return;
+		}
+	}
+	fetch_over(f);
+}
+
+static void read_map(struct fetch *f)
+{
+	char name[OBJECT_NAME];
+	rados_completion_t c;
+	uint64_t off = f->map_off ? OBJECT_MAP_HEADER + f->map_off / 4 : 0;
+	int r = begin(f, map_read, &c);
+
+	snprintf(name, sizeof(name), "rbd_object_map.%s", f->h->id);
+	if (r == 0) {
+		r = rados_aio_read(f->batch->pool->cluster.io, name, c, (char *)f->map,
+				   MAP_PIECE + (off ? 0 : OBJECT_MAP_HEADER), off);
+		if (r < 0)
+			rados_aio_release(c);
+	}
+	if (r < 0) {
+		f->map_result = r;
+		fetch_over(f);
+	}
+}
+
+/* -- the header -- */
+
+static void header_read(rados_completion_t c, void *arg)
+{
+	struct fetch *f = arg;
+
+	f->header_result = rados_aio_get_return_value(c);
+	rados_aio_release(c);
+	fetch_over(f);
+}
+
+static void read_header(struct fetch *f)
+{
+	rados_read_op_t op = rados_create_read_op();
+	char name[OBJECT_NAME];
+	unsigned char more;
+	rados_completion_t c;
+	int r = begin(f, header_read, &c);
+
+	snprintf(name, sizeof(name), "rbd_header.%s", f->h->id);
+	rados_read_op_omap_get_vals2(op, "", "", KEYS_MOST, &f->keys, &more, &f->keys_result);
+	if (r == 0) {
+		r = rados_aio_read_op_operate(op, f->batch->pool->cluster.io, c, name, 0);
+		if (r < 0)
+			rados_aio_release(c);
+	}
+	rados_release_read_op(op);
+	if (r < 0) {
+		f->header_result = r;
+		fetch_over(f);
+	}
+}
+
+/* Both at once: neither needs the other's answer. */
+static void read_both(struct fetch *f)
+{
+	bool map = !f->batch->pool->all_allocated;
+
+	f->header_result = f->keys_result = f->map_result = 0;
+	f->map_off = f->objects = f->existing = 0;
+	f->last_exists = false;
+	atomic_store(&f->pending, 1 + map);
+	if (map)
+		read_map(f);
+	else
+		f->map_result = -ENOENT;
+	read_header(f);
+}
+
+/* -- the identity -- */
+
+static void id_read(rados_completion_t c, void *arg)
+{
+	struct fetch *f = arg;
+	ssize_t n = rados_aio_get_return_value(c);
+
+	rados_aio_release(c);
+	if (n >= 0) {
+		f->h->id = decode_string(f->id, n);
+		n = f->h->id ? 0 : -EIO;
+	}
+	if (n == 0) {
+		read_both(f);
+		return;
+	}
+	fetch_failed(f, n);
+	fetch_next(f);
+}
+
+static void read_id(struct fetch *f)
+{
+	AUTO_FREE char *name = NULL;
+	rados_completion_t c;
+	int r = begin(f, id_read, &c);
+
+	if (r == 0) {
+		r = asprintf(&name, "rbd_id.%s", f->h->name) < 0 ? -ENOMEM :
+			rados_aio_read(f->batch->pool->cluster.io, name, c, f->id, ID_MAX, 0);
+		if (r < 0)
+			rados_aio_release(c);
+	}
+	if (r < 0) {
+		fetch_failed(f, r);
+		fetch_next(f);
+	}
+}
+
+/* -- one after the other -- */
+
+static struct header *take_next(struct batch *b)
+{
+	SCOPED_LOCK(&b->lock);
+	while (b->next < b->n && b->failed)
+		b->headers[b->next++].result = b->failed;
+	if (b->next < b->n)
+		return &b->headers[b->next++];
+	if (!--b->busy)
+		pthread_cond_signal(&b->idle);
+	return NULL;
+}
+
+static void fetch_next(struct fetch *f)
+{
+	struct header *h = take_next(f->batch);
+
+	if (!h)
+		return; /* f may be gone by now */
+	h->result = 0;
+	f->h = h;
+	if (f->h->id)
+		read_both(f);
+	else
+		read_id(f);
+}
+
+static void run(struct batch *b, struct fetch *fetches, unsigned n)
+{
+	b->busy = n;
+	for (unsigned i = 0; i < n; i++)
+		fetch_next(&fetches[i]);
+
+	SCOPED_LOCK(&b->lock);
+	while (b->busy)
+		pthread_cond_wait(&b->idle, &b->lock);
+}
+
+int headers_read(struct rbd_pool *p, struct header *headers, size_t n, struct error *err)
+{
+	unsigned depth = MIN(n, DEPTH);
+	size_t piece = p->all_allocated ? 0 : MAP_PIECE + OBJECT_MAP_HEADER;
+	AUTO_FREE struct fetch *fetches = calloc(depth, sizeof(*fetches));
+	AUTO_FREE unsigned char *maps = malloc(depth * piece + 1);
+	struct batch b = { .pool = p, .headers = headers, .n = n };
+
+	if (!n)
+		return 0;
+	if (!fetches || !maps)
+		return error_code(err, ENOMEM, "cannot look at the images");
+	for (unsigned i = 0; i < depth; i++) {
+		fetches[i].batch = &b;
+		fetches[i].map = maps + i * piece;
+	}
+	pthread_mutex_init(&b.lock, NULL);
+	pthread_cond_init(&b.idle, NULL);
+	run(&b, fetches, depth);
+	pthread_mutex_destroy(&b.lock);
+	pthread_cond_destroy(&b.idle);
+	return b.failed < 0 ? rbd_failed(p, b.failed, err, "cannot look at the images") : 0;
+}
