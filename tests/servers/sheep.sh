@@ -33,7 +33,7 @@ story_end()
 	return "$story_result_"
 }
 
-# start_sheep NAME [OPTION…]: a cluster in $tmp/NAME, which must begin with sheep; sets port, ports
+# start_sheep NAME [OPTION…]: a cluster in $tmp/NAME, which begins with sheep; sets port and ports
 start_sheep()
 {
 	sheep=$tmp/$1
@@ -67,7 +67,8 @@ fault()
 # sheepdog_xml PORT: of the cluster with this node
 sheepdog_xml()
 {
-	echo "<pool type='sheepdog'><source><host name='$host' port='$1'/><name>$flock</name></source></pool>"
+	echo "<pool type='sheepdog'><source><host name='$host' port='$1'/><name>$flock</name>
+		</source></pool>"
 }
 
 # sheepdog_pool NAME [PORT]: a running pool, of the story's cluster
@@ -94,7 +95,11 @@ real_dog()
 # sheep_create NAME BYTES
 sheep_create()
 {
-	if [ -n "$real" ]; then real_dog vdi create "$1" "$2"; else tell create "$(quoted "$1")" "$2"; fi
+	if [ -n "$real" ]; then
+		real_dog vdi create "$1" "$2"
+	else
+		tell create "$(quoted "$1")" "$2"
+	fi
 }
 
 # sheep_delete NAME [TAG]
@@ -152,15 +157,21 @@ sheep_names()
 sheep_same()
 {
 	sheep_read "$1" "$tmp/read" "${3-}"
-	cmp -n "$(stat -c %s "$2")" "$tmp/read" "$2" || fail "another client reads other bytes of $1"
-	[ "$(tail -c +"$(($(stat -c %s "$2") + 1))" "$tmp/read" | tr -d '\0' | wc -c)" = 0 ] ||
+	bytes_=$(stat -c %s "$2")
+	cmp -n "$bytes_" "$tmp/read" "$2" || fail "another client reads other bytes of $1"
+	[ "$(tail -c +"$((bytes_ + 1))" "$tmp/read" | tr -d '\0' | wc -c)" = 0 ] ||
 		fail "another client reads bytes behind the end of $2 in $1"
+}
+
+no_orphans()
+{
+	[ -z "$(tell orphans)" ]
 }
 
 # no_leftovers: what no VDI refers to is gone from the cluster
 no_leftovers()
 {
-	[ -n "$real" ] || eventually 5 sh -c '[ -z "$("$0" --tell "$1" orphans)" ]' "$here/sheep" "$sheep"
+	[ -n "$real" ] || eventually 5 no_orphans
 }
 
 if [ -n "$real" ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What can be wrong with a definition or a cluster: a clear sentence within the timeout, and the pool
-# starts once it is mended. Then discovery.
+# What can be wrong with a definition or a cluster: a clear sentence within the timeout, and the
+# pool starts once it is mended. Then discovery.
 # limit: 120
 mount_options=timeout=3
 . "${0%/*}/../tree/lib.sh"
@@ -21,8 +21,8 @@ errno_of()
 	END
 }
 
-# start_refused ERRNO… -- TEXT…: the pool x does not start, in time; its sentence has one of each
-# TEXT's words separated by |
+# start_refused ERRNO… -- TEXT…: the pool x does not start, in time; its sentence has each TEXT,
+# which is a pattern
 start_refused()
 {
 	errnos_=
@@ -40,7 +40,8 @@ start_refused()
 	echo "$got_" | grep -qx $errnos_ || fail "start said '$got_': $error_"
 	[ "$took_" -lt 8000 ] || fail "start took $took_ ms: $error_"
 	for text_; do
-		echo "$error_" | grep -qiE -e "$text_" || fail "the error does not say '$text_': $error_"
+		echo "$error_" | grep -qiE -e "$text_" ||
+			fail "the error does not say '$text_': $error_"
 	done
 	[ "$(cat "$pools/x/state")" != running ] || fail "the pool runs"
 	timeout 1 cat "$pools/x/xml" >"$tmp/out" || fail "xml does not answer"
@@ -51,8 +52,8 @@ define()
 {
 	[ ! -d "$pools/x" ] || rmdir "$pools/x"
 	mkdir "$pools/x"
-	put "$pools/x/xml" "<pool type='sheepdog'><source><host name='$1' port='$2'/><name>flock</name>
-		</source></pool>"
+	put "$pools/x/xml" "<pool type='sheepdog'><source><host name='$1' port='$2'/>
+		<name>flock</name></source></pool>"
 	[ "$(cat "$pools/x/state")" != running ] || fail "x runs"
 }
 

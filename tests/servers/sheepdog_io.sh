@@ -113,7 +113,7 @@ fio --name=verify --filename=volumes/fio --rw=randwrite --bs=4k --size=8M --io_s
 truncate -s $((64 * M)) volumes/fs
 if command -v mkfs.ext4 >/dev/null && command -v e2fsck >/dev/null; then
 	mkfs.ext4 -q -F volumes/fs
-	e2fsck -fn volumes/fs >"$tmp/fsck" 2>&1 || { cat "$tmp/fsck"; fail "the filesystem is not clean"; }
+	e2fsck -fn volumes/fs >"$tmp/fsck" 2>&1 || fail "not clean: $(cat "$tmp/fsck")"
 	sheep_read fs "$tmp/image"
 	e2fsck -fn "$tmp/image" >"$tmp/fsck" 2>&1 || fail "another client reads a broken filesystem"
 fi

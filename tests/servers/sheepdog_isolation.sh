@@ -35,7 +35,8 @@ at_once()
 others_answer()
 {
 	at_once "$storage/pools" "$pool/state" "$pool/error" "$pool/xml" "$pool/uuid" \
-		"$storage/pools/good/volumes" "$storage/pools/good/volumes/v" "$storage/pools/good/info/v/xml"
+		"$storage/pools/good/volumes" "$storage/pools/good/volumes/v" \
+		"$storage/pools/good/info/v/xml"
 	timeout 5 dd if=/dev/zero of="$storage/pools/good/volumes/w" bs=64k count=16 status=none ||
 		fail "another pool does not write"
 }
@@ -98,7 +99,8 @@ acknowledge()
 acknowledged()
 {
 	wait "$writer" || :
-	python3 - "$pool/volumes/$1" "$(wc -l <"$tmp/acknowledged")" <<-'END' || fail "lost, though fsynced"
+	done_=$(wc -l <"$tmp/acknowledged")
+	python3 - "$pool/volumes/$1" "$done_" <<-'END' || fail "lost, though fsynced"
 		import os, sys
 		fd, done = os.open(sys.argv[1], os.O_RDONLY), int(sys.argv[2])
 		assert done > 20
@@ -118,7 +120,7 @@ works_again()
 	dd if="$tmp/data" of="$pool/volumes/stale" bs=1M conv=notrunc,fsync status=none
 	sleep 0.5
 	sheep_same stale "$tmp/data"
-	cmp -n $((12 * M)) "$tmp/data" "$pool/volumes/stale" || fail "a write that had failed came late"
+	cmp -n $((12 * M)) "$tmp/data" "$pool/volumes/stale" || fail "a failed write came late"
 	rm -f "$pool/volumes/another" "$pool/snapshots/v/s"
 }
 
@@ -135,7 +137,7 @@ for how in silent stopped killed; do
 	for _ in 1 2 3; do others_answer; done
 	wait "$failing" || fail "an operation on the dead pool"
 	others_answer
-	grep -q "$port" "$pool/error" || fail "its error does not name the sheep: $(cat "$pool/error")"
+	grep -q "$port" "$pool/error" || fail "the error names no sheep: $(cat "$pool/error")"
 	case $how in
 	silent) tell speak 0 ;;
 	stopped) kill -CONT "$sheep_pid" ;;

@@ -23,19 +23,19 @@ asked()
 # the node of the definition dies in the middle of writing, reading, creating: nothing is noticed
 truncate -s $((12 * M)) volumes/w
 fault write:data nth=5 die
-dd if="$tmp/other" of=volumes/v bs=256k conv=notrunc,fsync status=none || fail "writing, a node died"
+dd if="$tmp/other" of=volumes/v bs=256k conv=notrunc,fsync status=none || fail "a node died: write"
 [ "$(tell fired)" = 1 ] || fail "no node died"
 cmp -n $((12 * M)) volumes/v "$tmp/other" || fail "after a node died"
 tell start all
 fault create nth=3 die
-dd if="$tmp/data" of=volumes/w bs=256k conv=notrunc,fsync status=none || fail "creating, a node died"
+dd if="$tmp/data" of=volumes/w bs=256k conv=notrunc,fsync status=none || fail "a node died: create"
 tell start all
 fault write:inode nth=2 die
-dd if="$tmp/data" of=volumes/v bs=256k conv=notrunc,fsync status=none || fail "mapping, a node died"
+dd if="$tmp/data" of=volumes/v bs=256k conv=notrunc,fsync status=none || fail "a node died: map"
 tell off
 tell start all
 fault read nth=4 die
-cmp -n $((12 * M)) volumes/w "$tmp/data" || fail "reading, a node died"
+cmp -n $((12 * M)) volumes/w "$tmp/data" || fail "a node died: read"
 tell start all
 sheep_same v "$tmp/data"
 sheep_same w "$tmp/data"
