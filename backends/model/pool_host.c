@@ -50,7 +50,13 @@ static void host_lost(void *ctx, const struct error *err)
 		pool_tell_state(p, is);
 }
 
+static void host_failed(void *ctx, const char *volume, const struct error *err)
+{
+	pool_remember(ctx, volume, err);
+}
+
 void pool_host_init(struct pool *p)
 {
-	p->host = (struct host){ p, host_secret, host_changed, host_lost };
+	p->host = (struct host){ p, host_secret, host_changed, host_lost,
+				   host_failed };
 }

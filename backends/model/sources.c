@@ -211,10 +211,15 @@ static void host_lost(void *ctx, const struct error *err)
 {
 }
 
+static void host_failed(void *ctx, const char *volume, const struct error *err)
+{
+}
+
 int sources_show(const char *type, const char *host, const struct buf *question,
 		 struct call *call, struct buf *out, struct error *err)
 {
-	static const struct host nobody = { NULL, host_secret, host_changed, host_lost };
+	static const struct host nobody = { NULL, host_secret, host_changed, host_lost,
+					    host_failed };
 	CLEANUP(found_clear) struct found found = { 0 };
 	AUTO_POOL_SOURCE struct pool_source from = { 0 };
 	const struct backend *b;

@@ -1,0 +1,330 @@
+/* Decoding of what a target sends. */
+#include "backends/iscsi/decode.h"
+
+#include <ctype.h>
+#include <endian.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/param.h>
+
+#define BLOCK_SIZE_MAX (UINT32_C(1) << 20)
+
+static uint16_t get16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be16toh(v);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
+}
+
+/* -- REPORT LUNS -- */
+
+#define LUN_BYTES 8
+
+size_t decode_luns_size(const uint8_t *data, size_t len)
+{
+	return len < LUN_BYTES ? 0 : LUN_BYTES + (size_t)get32(data);
+}
+
+/* Whether two bytes say all of it: peripheral, flat space or logical unit addressing. */
+static bool is_addressable(const uint8_t lun[LUN_BYTES])
+{
+	static const uint8_t none[LUN_BYTES - 2];
+
+	return lun[0] >> 6 != 3 && !memcmp(lun + 2, none, sizeof(none));
+}
+
+size_t decode_luns(const uint8_t *data, size_t len, uint16_t *luns, size_t max)
+{
+	size_t end = MIN(len, decode_luns_size(data, len)), n = 0;
+
+	for (size_t at = LUN_BYTES; at + LUN_BYTES <= end && n < max; at += LUN_BYTES)
+		if (is_addressable(data + at))
+			luns[n++] = get16(data + at);
+	return n;
+}
+
+/* -- INQUIRY and its pages -- */
+
+/* Printable text without the blanks at its end. */
+static void copy_text(char *to, const uint8_t *from, size_t len)
+{
+	size_t end = 0;
+
+	for (size_t i = 0; i < len && from[i]; i++) {
+		to[i] = isprint(from[i]) ? from[i] : '?';
+		if (from[i] != ' ')
+			end = i + 1;
+	}
+	to[end] = '\0';
+}
+
+bool decode_inquiry(const uint8_t *data, size_t len, struct inquiry *out)
+{
+	*out = (struct inquiry){ 0 };
+	if (len < 1)
+		return false;
+	out->qualifier = data[0] >> 5;
+	out->type = data[0] & 0x1f;
+	if (len >= 16)
+		copy_text(out->vendor, data + 8, 8);
+	if (len >= 32)
+		copy_text(out->product, data + 16, 16);
+	return true;
+}
+
+/* What the page holds of its content, whatever its header says; 0: it is not the page. */
+static size_t page_length(const uint8_t *data, size_t len, uint8_t page)
+{
+	if (len < 4 || data[1] != page)
+		return 0;
+	return MIN(len - 4, get16(data + 2));
+}
+
+bool decode_serial(const uint8_t *data, size_t len, char out[WWID_TEXT])
+{
+	size_t n = MIN(page_length(data, len, 0x80), WWID_TEXT - 1), skip = 0;
+
+	while (skip < n && data[4 + skip] == ' ')
+		skip++;
+	copy_text(out, data + 4 + skip, n - skip);
+	return *out;
+}
+
+struct designator {
+	unsigned type;
+	bool text;
+	const uint8_t *name;
+	size_t len;
+};
+
+/* How good a name a designator is, as scsi_id ranks them; 0: none. */
+static unsigned rank(const struct designator *d)
+{
+	bool extended = d->len && d->name[0] >> 4 == 6;
+
+	switch (d->type) {
+	case 3:
+		return d->text || !d->len ? 0 : extended ? 5 : 4;
+	case 2:
+		return d->text || !d->len ? 0 : 3;
+	case 1:
+		return d->len ? 2 : 0;
+	case 0:
+		return d->len ? 1 : 0;
+	default:
+		return 0;
+	}
+}
+
+static bool next_designator(const uint8_t **at, const uint8_t *end, struct designator *d)
+{
+	const uint8_t *p = *at;
+
+	if (end - p < 4 || end - p - 4 < p[3])
+		return false;
+	*d = (struct designator){ .type = p[1] & 0x0f, .text = (p[0] & 0x0f) != 1,
+				  .name = p + 4, .len = p[3] };
+	if (p[1] & 0x30)
+		d->type = 0x0f; /* of a port or of the target, not of the unit */
+	*at = p + 4 + p[3];
+	return true;
+}
+
+/* Blanks and what is not to be printed as underscores, runs of them as one. */
+static void tidy(char *text)
+{
+	char *to = text;
+	size_t len = strlen(text);
+
+	while (len && text[len - 1] == ' ')
+		text[--len] = '\0';
+	for (char *from = text; *from; from++) {
+		bool blank = isspace((unsigned char)*from);
+
+		if (!blank || (to > text && to[-1] != '_'))
+			*to++ = blank ? '_' : *from;
+	}
+	*to = '\0';
+}
+
+static void print_designator(const struct designator *d, const struct inquiry *inquiry,
+			     char out[WWID_TEXT])
+{
+	size_t at = snprintf(out, WWID_TEXT, "%u", d->type);
+
+	if (d->type == 0)
+		at += snprintf(out + at, WWID_TEXT - at, "%-8s%-16s", inquiry->vendor,
+			       inquiry->product);
+	if (d->text) {
+		copy_text(out + at, d->name, MIN(d->len, WWID_TEXT - 1 - at));
+	} else {
+		for (size_t i = 0; i < d->len && at + 3 <= WWID_TEXT; i++)
+			at += snprintf(out + at, WWID_TEXT - at, "%02x", d->name[i]);
+	}
+	tidy(out);
+}
+
+bool decode_wwid(const uint8_t *data, size_t len, const struct inquiry *inquiry,
+		 char out[WWID_TEXT])
+{
+	struct designator d, best = { .type = 0x0f };
+	size_t page = page_length(data, len, 0x83);
+
+	*out = '\0';
+	if (!page)
+		return false;
+
+	const uint8_t *at = data + 4, *end = at + page;
+
+	while (next_designator(&at, end, &d))
+		if (rank(&d) > rank(&best))
+			best = d;
+	if (rank(&best))
+		print_designator(&best, inquiry, out);
+	return *out;
+}
+
+static uint32_t get32_within(const uint8_t *data, size_t len, size_t at)
+{
+	return at + 4 <= len ? get32(data + at) : 0;
+}
+
+void decode_block_limits(const uint8_t *data, size_t len, struct block_limits *out)
+{
+	uint32_t alignment;
+
+	*out = (struct block_limits){ 0 };
+	len = MIN(len, page_length(data, len, 0xb0) + 4);
+	out->transfer = get32_within(data, len, 8);
+	out->unmap = get32_within(data, len, 20);
+	out->unmap_ranges = get32_within(data, len, 24);
+	out->unmap_granularity = get32_within(data, len, 28);
+	alignment = get32_within(data, len, 32);
+	if (alignment & UINT32_C(0x80000000))
+		out->unmap_alignment = alignment & UINT32_C(0x7fffffff);
+	if (len >= 44)
+		out->write_same = get64(data + 36);
+}
+
+void decode_provisioning(const uint8_t *data, size_t len, struct provisioning *out)
+{
+	bool told = page_length(data, len, 0xb2) >= 2;
+
+	out->unmap = told && data[5] & 0x80;
+	out->write_same_unmap = told && data[5] & 0x40;
+}
+
+/* -- READ CAPACITY(16) -- */
+
+bool decode_capacity(const uint8_t *data, size_t len, struct capacity *out)
+{
+	uint64_t last, bytes;
+
+	*out = (struct capacity){ 0 };
+	if (len < 12)
+		return false;
+	last = get64(data);
+	out->block_size = get32(data + 8);
+	if (out->block_size < 512 || out->block_size > BLOCK_SIZE_MAX ||
+	    out->block_size & (out->block_size - 1))
+		return false;
+	if (last == UINT64_MAX ||
+	    __builtin_mul_overflow(last + 1, out->block_size, &bytes) || bytes > INT64_MAX)
+		return false;
+	out->blocks = last + 1;
+	out->thin = len >= 15 && data[14] & 0x80;
+	out->zeroes = len >= 15 && data[14] & 0x40;
+	return true;
+}
+
+/* -- MODE SENSE(6) -- */
+
+/* Walks the pages for the caching page. */
+static bool has_write_cache(const uint8_t *data, size_t len)
+{
+	size_t at = 4 + (size_t)data[3];
+
+	while (at + 4 <= len) {
+		bool subpage = data[at] & 0x40;
+
+		if ((data[at] & 0x3f) == 0x08 && !subpage)
+			return data[at + 2] & 0x04;
+		at += subpage ? 4 + (size_t)get16(data + at + 2) : 2 + (size_t)data[at + 1];
+	}
+	return false;
+}
+
+bool decode_mode(const uint8_t *data, size_t len, struct mode *out)
+{
+	*out = (struct mode){ 0 };
+	if (len < 4)
+		return false;
+	out->read_only = data[2] & 0x80;
+	out->write_cache = has_write_cache(data, MIN(len, (size_t)data[0] + 1));
+	return true;
+}
+
+/* -- GET LBA STATUS -- */
+
+#define DESCRIPTOR_BYTES 16
+
+size_t decode_lba_status(const uint8_t *data, size_t len, uint64_t first,
+			 struct blocks *out, size_t max)
+{
+	size_t end = len < 8 ? 0 : MIN(len, (size_t)get32(data) + 4), n = 0;
+
+	for (size_t at = 8; at + DESCRIPTOR_BYTES <= end && n < max; at += DESCRIPTOR_BYTES) {
+		uint64_t from = get64(data + at), to;
+		uint32_t count = get32(data + at + 8);
+		unsigned state = data[at + 12] & 0x0f;
+
+		if (__builtin_add_overflow(from, count, &to) || from > first || to <= first ||
+		    (n && from != first))
+			break;
+		out[n++] = (struct blocks){ .first = first, .count = to - first,
+					    .mapped = state != 1 && state != 2,
+					    .provisioned = state != 1 };
+		first = to;
+	}
+	return n;
+}
+
+/* -- sense data -- */
+
+void decode_sense(const uint8_t *data, size_t len, struct sense *out)
+{
+	*out = (struct sense){ 0 };
+	if (len < 3)
+		return;
+	len = MIN(len - 2, get16(data));
+	if (!len)
+		return;
+
+	const uint8_t *p = data + 2;
+	bool descriptors = (p[0] & 0x7f) == 0x72 || (p[0] & 0x7f) == 0x73;
+
+	if (descriptors && len >= 4) {
+		out->key = p[1] & 0x0f;
+		out->code = get16(p + 2);
+	} else if (!descriptors) {
+		out->key = len >= 3 ? p[2] & 0x0f : 0;
+		out->code = len >= 14 ? get16(p + 12) : 0;
+	}
+}

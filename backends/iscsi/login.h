@@ -1,0 +1,42 @@
+/*
+ * Whom to log in to and as whom: addresses, names, CHAP. The password is asked for at each
+ * login and kept by nobody.
+ */
+#pragma once
+
+#include "backends/backend.h"
+#include "backends/common/address.h"
+
+struct iscsi_context;
+
+#define ISCSI_PORT 3260
+
+struct login {
+	struct host host;
+	char *target; /* NULL: for discovery */
+	char *initiator;
+	struct address *addresses;
+	size_t n_addresses;
+	char *username; /* NULL: without CHAP */
+	struct secret_ref secret;
+	uint32_t isid; /* the same for all logins of a session, so that a new one ends the last */
+};
+
+/* Resolves the host: may wait for the resolver. target is copied. Errors: -EINVAL,
+ * address_resolve's, -ENOENT and others of the secret, -ENOMEM. */
+int login_init(struct login *, const struct pool_source *, const char *target,
+	       const struct host *, struct error *);
+void login_clear(struct login *);
+
+/* Resolves the host anew. The old addresses stay in force when that fails. */
+int login_resolve(const struct pool_source *, struct address **list, struct error *);
+
+/* A context ready to connect. NULL: see err. */
+struct iscsi_context *login_context(const struct login *, struct error *);
+
+/* The context no longer needs the password: it is overwritten. */
+void login_forget(struct iscsi_context *);
+
+/* The error of a login that the target refused, by what the library says. Returns -errno. */
+int login_refused(const struct login *, const struct iscsi_context *, const char *address,
+		  struct error *);

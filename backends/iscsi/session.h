@@ -1,0 +1,68 @@
+/*
+ * A session with one target, kept up: its thread logs in, watches whether the target answers,
+ * logs in again when it was lost, and brings every command to its end meanwhile.
+ */
+#pragma once
+
+#include "backends/common/loop.h"
+#include "backends/iscsi/command.h"
+#include "backends/iscsi/login.h"
+
+struct session_ops {
+	/* Logged in: early commands may be sent. session_ready says that the others may. */
+	void (*logged_in)(void *arg);
+	/* The session is lost. Early commands have ended. */
+	void (*logged_out)(void *arg);
+	/* A unit attention of this code came. */
+	void (*attention)(void *arg, uint16_t lun, unsigned code);
+	/* Nothing was sent for some seconds: send something that the target has to answer. */
+	void (*idle)(void *arg);
+};
+
+enum session_state {
+	SESSION_DOWN,
+	SESSION_LOGIN, /* connecting, logging in */
+	SESSION_EARLY, /* logged in, not ready */
+	SESSION_READY,
+	SESSION_ENDED,
+};
+
+struct iscsi_context;
+
+/* ops, arg, loop and login are fixed; the rest belongs to the loop's thread. */
+struct session {
+	const struct session_ops *ops;
+	void *arg;
+	struct loop *loop;
+	struct login login;
+	enum session_state state;
+	struct iscsi_context *ctx;
+	size_t address;    /* of login.addresses: in use, or next */
+	size_t failures;   /* logins in a row */
+	uint64_t until_ns; /* LOGIN: when it has taken too long; last: when the end has */
+	uint64_t retry_ns; /* DOWN: when to log in */
+	uint64_t busy_ns, answered_ns; /* since when something runs; when something came */
+	uint64_t asked_ns; /* when the target was asked whether it lives; 0: it was not */
+	uint64_t look_ns;  /* when the first delayed command may be sent; 0: none is */
+	bool broken;       /* the library has given the connection up */
+	bool lost;         /* and the host knows */
+	struct list early, waiting, running, lingering;
+	unsigned n_running;
+	struct error error;      /* why the last login failed or the connection broke */
+	struct loop_call *first; /* the start, until it is answered */
+	struct loop_call *last;  /* the end, until it is answered */
+};
+
+/* Logs in, and waits until the session is ready; login is taken over in any case. */
+int session_start(struct session *, const struct session_ops *, void *arg, struct login *,
+		  struct call *, struct error *);
+/* Ends it within a moment, also when the target is silent. Commands left end with -EIO. */
+void session_stop(struct session *);
+
+/* -- on its thread -- */
+
+void session_send(struct session *, struct command *);
+/* What logged_in began is done. */
+void session_ready(struct session *);
+/* The login is of no use: as if the connection had broken. Not from within a command. */
+void session_fail(struct session *, const struct error *);
