@@ -15,6 +15,7 @@
 #include "backends/model/job.h"
 #include "backends/model/pools.h"
 #include "backends/support/clock.h"
+#include "backends/support/cpus.h"
 #include "backends/support/log.h"
 #include "backends/support/run.h"
 #include "fs/daemon.h"
@@ -129,6 +130,7 @@ static int start(struct options *o, struct error *err)
 {
 	int ret = make_absolute(&o->source, err);
 
+	cpus_note();
 	if (ret == 0)
 		ret = check_mountpoint(o, err);
 	if (ret == 0)

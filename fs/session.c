@@ -16,11 +16,13 @@
 #include <sys/sysmacros.h>
 
 #include "backends/support/clock.h"
+#include "backends/support/cpus.h"
 #include "backends/support/log.h"
 #include "backends/support/run.h"
 #include "fs/fuse.h"
 #include "fs/fuse_compat.h"
 #include "fs/io.h"
+#include "fs/near.h"
 #include "fs/ops.h"
 
 #define THREADS_MAX  32
@@ -254,6 +256,7 @@ static void serve_requests(struct fuse_buf *buf)
 			break;
 		}
 		leave_idle();
+		near_client(session, buf);
 		fuse_session_process_buf(session, buf);
 		atomic_fetch_add(&idle, 1);
 	}
@@ -267,6 +270,7 @@ static void *serve(void *arg)
 	sigemptyset(&wake);
 	sigaddset(&wake, SIGUSR1);
 	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
+	cpus_use(CPUS_ALL);
 	serve_requests(&buf);
 	free(buf.mem);
 	if (!atomic_load(&stopping)) /* unmounted by somebody else */

@@ -16,6 +16,7 @@
 
 #include "backends/support/cleanup.h"
 #include "backends/support/clock.h"
+#include "backends/support/cpus.h"
 
 #define IDLE_S	   10
 #define STACK_SIZE (256 * 1024)
@@ -129,6 +130,7 @@ static void *executor_thread(void *arg)
 	struct task *t;
 	bool last;
 
+	cpus_use(CPUS_ALL);
 	pthread_mutex_lock(&e->lock);
 	while ((t = next_task(e))) {
 		e->running++;

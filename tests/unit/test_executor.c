@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,6 +14,9 @@
 
 #include "backends/model/executor.h"
 #include "backends/support/clock.h"
+#include "backends/support/cpus.h"
+
+#define DRAIN_MS 60000
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* held: tasks wait */
 static atomic_int running, most, done;
@@ -63,7 +67,7 @@ static int setup(void **state)
 
 static void wait_running(int n)
 {
-	uint64_t until = clock_now() + 5 * NS_PER_S;
+	uint64_t until = clock_now() + 60 * NS_PER_S;
 
 	while (atomic_load(&running) != n && !deadline_passed(until))
 		usleep(1000);
@@ -80,11 +84,11 @@ static void test_limit(void **state)
 	wait_running(4);
 	assert_false(executors_drain(20));
 	pthread_mutex_unlock(&gate);
-	assert_true(executors_drain(5000));
+	assert_true(executors_drain(DRAIN_MS));
 	assert_int_equal(atomic_load(&most), 4);
 	assert_int_equal(atomic_load(&done), 20);
 	executor_close(e);
-	assert_true(executors_drain(5000));
+	assert_true(executors_drain(DRAIN_MS));
 }
 
 static void test_one_thread_keeps_order(void **state)
@@ -94,7 +98,7 @@ static void test_one_thread_keeps_order(void **state)
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(submit(e, i), 0);
 	executor_close(e); /* what is queued still runs */
-	assert_true(executors_drain(5000));
+	assert_true(executors_drain(DRAIN_MS));
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(order[i], i);
 }
@@ -109,11 +113,11 @@ static void test_fewer_threads(void **state)
 	wait_running(4);
 	executor_set_threads(e, 1);
 	pthread_mutex_unlock(&gate);
-	assert_true(executors_drain(5000));
+	assert_true(executors_drain(DRAIN_MS));
 	atomic_store(&most, 0);
 	for (int i = 0; i < 100; i++)
 		submit(e, i);
-	assert_true(executors_drain(5000));
+	assert_true(executors_drain(DRAIN_MS));
 	assert_int_equal(atomic_load(&most), 1);
 	executor_close(e);
 }
@@ -131,7 +135,7 @@ static void test_full_queue(void **state)
 	assert_int_equal(accepted, 1 + EXECUTOR_QUEUE);
 	assert_int_equal(submit(e, 0), -EAGAIN);
 	pthread_mutex_unlock(&gate);
-	assert_true(executors_drain(5000));
+	assert_true(executors_drain(DRAIN_MS));
 
 	/* held by the gate, its thread keeps the closed executor until the last look */
 	pthread_mutex_lock(&gate);
@@ -140,7 +144,7 @@ static void test_full_queue(void **state)
 	executor_close(e);
 	assert_int_equal(submit(e, 0), -EAGAIN);
 	pthread_mutex_unlock(&gate);
-	assert_true(executors_drain(5000));
+	assert_true(executors_drain(DRAIN_MS));
 }
 
 static void *submit_many(void *e)
@@ -161,7 +165,7 @@ static void test_many_submitters(void **state)
 	for (size_t i = 0; i < 8; i++)
 		pthread_join(threads[i], NULL);
 	executor_close(e);
-	assert_true(executors_drain(5000));
+	assert_true(executors_drain(DRAIN_MS));
 	assert_int_equal(atomic_load(&done), 800);
 	assert_in_range(atomic_load(&most), 1, 3);
 }
@@ -170,6 +174,39 @@ static void test_unused_is_freed(void **state)
 {
 	executor_close(executor_new(4));
 	assert_true(executors_drain(0));
+}
+
+static atomic_int cpus_seen;
+
+static void run_count_cpus(struct task *t)
+{
+	cpu_set_t set;
+
+	sched_getaffinity(0, sizeof(set), &set);
+	atomic_store(&cpus_seen, CPU_COUNT(&set));
+}
+
+/* Who makes an executor's thread may have moved to one CPU; its tasks are everybody's. */
+static void test_threads_use_all_cpus(void **state)
+{
+	struct executor *e = executor_new(1);
+	struct task task = { .run = run_count_cpus };
+	cpu_set_t all;
+
+	cpus_note();
+	if (!cpus_many())
+		skip();
+	sched_getaffinity(0, sizeof(all), &all);
+	assert_true(cpus_use(sched_getcpu()));
+	assert_int_equal(executor_submit(e, &task), 0);
+	assert_true(executors_drain(DRAIN_MS));
+	assert_int_equal(atomic_load(&cpus_seen), CPU_COUNT(&all));
+	assert_false(cpus_use(CPU_SETSIZE));
+	assert_true(cpus_use(CPUS_ALL));
+	sched_getaffinity(0, sizeof(all), &all);
+	assert_int_equal(atomic_load(&cpus_seen), CPU_COUNT(&all));
+	executor_close(e);
+	assert_true(executors_drain(DRAIN_MS));
 }
 
 int main(void)
@@ -181,6 +218,7 @@ int main(void)
 		cmocka_unit_test_setup(test_full_queue, setup),
 		cmocka_unit_test_setup(test_many_submitters, setup),
 		cmocka_unit_test_setup(test_unused_is_freed, setup),
+		cmocka_unit_test_setup(test_threads_use_all_cpus, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
