@@ -1,0 +1,115 @@
+/*
+ * Locks of VDIs. inode.locked is the VDI that is locked; it changes on the loop alone, and
+ * only by the first who opens, the last who closes, and a snapshot.
+ *
+ * lock_turn lets one of these ask the cluster at a time: a second lock through the same
+ * gateway is refused.
+ */
+#include "backends/sheepdog/sheep_lock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "backends/support/clock.h"
+#include "backends/support/log.h"
+
+#define RELEASE_NS (5 * NS_PER_S)
+
+struct state {
+	struct sheep_inode *inode;
+	uint32_t vid, set;
+	unsigned writers;
+	bool store;
+};
+
+static void visit(void *arg)
+{
+	struct state *s = arg;
+
+	if (s->store)
+		s->inode->locked = s->set;
+	s->vid = s->inode->locked;
+	s->writers = s->inode->writers;
+}
+
+static int ask_lock(struct sheep_pool *sp, const char *name, uint32_t *vid,
+		    struct call *call, struct error *err)
+{
+	uint8_t names[SHEEP_NAMES] = { 0 };
+	struct sheep_question q = {
+		.request.opcode = SHEEP_LOCK_VDI,
+		.out = names,
+		.out_len = sizeof(names),
+		.once = true,
+	};
+	int r;
+
+	memcpy(names, name, strlen(name));
+	r = sheep_ask(sp, &q, 1, call, err);
+	if (r == 0 && q.reply.result == SHEEP_VDI_LOCKED)
+		return error_set(err, EBUSY,
+				 "volume '%s' is locked by another client of the cluster; a "
+				 "lock that was left behind goes with 'dog vdi lock unlock'",
+				 name);
+	if (r == 0 && q.reply.result)
+		return sheep_failure(q.reply.result, err, "cannot lock volume '%s'", name);
+	*vid = q.reply.vdi.vid & SHEEP_MAX_VID;
+	return r;
+}
+
+static void ask_release(struct sheep_pool *sp, uint32_t vid)
+{
+	struct sheep_question q = {
+		.request = { .opcode = SHEEP_RELEASE_VDI, .vdi.base = vid },
+	};
+	struct call call = { .deadline_ns = clock_now() + RELEASE_NS };
+	struct error err = { 0 };
+
+	if (sheep_ask(sp, &q, 1, &call, &err) < 0)
+		log_warning("a lock is left behind in the cluster: %s", err.text);
+}
+
+int sheep_lock(struct sheep_inode *i, struct call *call, struct error *err)
+{
+	struct state s = { .inode = i };
+	int r = 0;
+
+	SCOPED_LOCK(&i->sp->lock_turn);
+	sheep_on_loop(i->sp, visit, &s);
+	if (s.vid)
+		return 0;
+	r = ask_lock(i->sp, i->vdi.name, &s.set, call, err);
+	s.store = true;
+	if (r == 0)
+		sheep_on_loop(i->sp, visit, &s);
+	return r;
+}
+
+void sheep_unlock(struct sheep_inode *i)
+{
+	struct state s = { .inode = i };
+
+	SCOPED_LOCK(&i->sp->lock_turn);
+	sheep_on_loop(i->sp, visit, &s);
+	if (!s.vid || s.writers > 1)
+		return;
+	ask_release(i->sp, s.vid);
+	s.store = true;
+	sheep_on_loop(i->sp, visit, &s);
+}
+
+void sheep_relock(struct sheep_inode *i, struct call *call)
+{
+	struct state s = { .inode = i };
+	struct error err = { 0 };
+
+	SCOPED_LOCK(&i->sp->lock_turn);
+	sheep_on_loop(i->sp, visit, &s);
+	if (!s.vid)
+		return;
+	ask_release(i->sp, s.vid);
+	s.store = true;
+	if (ask_lock(i->sp, i->vdi.name, &s.set, call, &err) < 0)
+		log_warning("%s", err.text);
+	sheep_on_loop(i->sp, visit, &s);
+}

@@ -1,0 +1,81 @@
+/*
+ * Operations on open VDIs: each is cut into parts of one object, and each part goes through
+ * its steps on the loop.
+ */
+#pragma once
+
+#include "backends/sheepdog/sheep_inode.h"
+
+/* What vol_open gives out. */
+struct sheep_volume {
+	struct sheep_inode *inode;
+	bool write;
+};
+
+struct sheep_op {
+	struct loop_task task;
+	struct list link; /* of the inode's */
+	struct sheep_waiter waiter;
+	struct sheep_inode *inode;
+	struct io *io;		/* NULL: answered, or never asked for by an io */
+	struct loop_call *call; /* who waits for one that has no io */
+	enum io_op what;
+	const struct iovec *iov;
+	int iovcnt;
+	uint64_t from, next, end; /* bytes: first, of the next part, behind the last */
+	struct list parts;
+	unsigned running;
+	bool going, begun;
+	void *copy; /* of the payload, when its owner has given up */
+	struct iovec copy_iov;
+	int r;
+	struct error err;
+};
+
+/* A piece of an operation inside one object. */
+struct sheep_part {
+	struct sheep_waiter waiter; /* its link: whatever it waits in */
+	struct list link;	    /* of the operation's */
+	struct sheep_op *op;
+	uint32_t index, inner; /* object, and offset in it */
+	uint32_t len;
+	bool whole;   /* covers all of the object that the VDI has */
+	uint32_t vid; /* the VDI that it was begun for, or who owned the object */
+	struct sheep_object *object; /* locked */
+	bool alone;
+	uint32_t entry; /* what the map is to say */
+	bool storing; /* its entry in the map: no message of its own is out */
+	unsigned tries, looks;
+	uint64_t at; /* of its first byte in the payload */
+	struct sheep_msg msg;
+	struct iovec iov;
+	uint8_t bytes[8];
+};
+
+/* -- sheep_op.c -- */
+
+/* Ends a part; r < 0 is the operation's result. */
+void part_end(struct sheep_part *, int r, const struct error *err);
+/* Its bytes of the payload. */
+struct sheep_slice part_slice(const struct sheep_part *);
+/* Sends its message: the request is set, done is called. */
+void part_ask(struct sheep_part *, struct sheep_slice out, struct sheep_slice in,
+	      void (*done)(struct sheep_msg *, int, const struct sheep_reply *,
+			   const struct error *));
+/* The inode is not what it was taken for, as result says: again, after it was read. */
+void part_again(struct sheep_part *, uint32_t result);
+
+/* An operation on behalf of no io; waits. */
+int op_run(struct sheep_inode *, enum io_op, uint64_t off, uint64_t end, struct call *,
+	   struct error *);
+
+/* -- sheep_read.c, sheep_write.c -- */
+
+void part_read(struct sheep_part *);
+void part_write(struct sheep_part *);
+void part_unlock(struct sheep_part *);
+
+/* -- sheep_update.c -- */
+
+/* Stores the part's entry in the map, with those of its neighbours, and ends it. */
+void update_add(struct sheep_part *);

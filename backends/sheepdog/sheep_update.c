@@ -1,0 +1,222 @@
+/*
+ * Entries of a map stored in the cluster: what came while one store was under way goes
+ * with the next, and neighbours in one request.
+ *
+ * The sheep drops the reference to what an entry named before. It does so for snapshots
+ * as well, so each store is followed by a look whether the VDI has become one: then the
+ * write is done again, into the VDI that has its name now.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "backends/sheepdog/sheep_op.h"
+
+struct sheep_update {
+	struct sheep_inode *inode;
+	struct list parts;
+	uint32_t vid, first, n, value;
+	struct sheep_msg msg;
+	struct iovec iov;
+	uint8_t *bytes;
+	uint8_t ctime[8];
+};
+
+static void store_pending(struct sheep_inode *);
+
+static struct sheep_part *part_of(struct list *l)
+{
+	return container_of(container_of(l, struct sheep_waiter, link), struct sheep_part,
+			    waiter);
+}
+
+static void update_free(struct sheep_update *u)
+{
+	inode_put(u->inode);
+	free(u->bytes);
+	free(u);
+}
+
+/* -- the answers -- */
+
+static void end_parts(struct sheep_update *u, int r, const struct error *err)
+{
+	for (struct list *l; (l = list_shift(&u->parts));) {
+		struct sheep_part *p = part_of(l);
+
+		p->storing = false;
+		part_end(p, r, err);
+	}
+}
+
+static void redo_parts(struct sheep_update *u)
+{
+	for (struct list *l; (l = list_shift(&u->parts));) {
+		struct sheep_part *p = part_of(l);
+
+		p->storing = false;
+		part_again(p, SHEEP_READONLY);
+	}
+}
+
+static void settle(struct sheep_update *u)
+{
+	struct sheep_inode *i = u->inode;
+
+	for (uint32_t at = u->first; at < u->first + u->n && at < i->n; at++)
+		i->map[at] = u->value;
+	i->changes++;
+	end_parts(u, 0, NULL);
+}
+
+static void failed(struct sheep_update *u, uint32_t result)
+{
+	struct error err = { 0 };
+	int r = sheep_failure(result, &err, "cannot store the map of volume '%s'",
+			      u->inode->vdi.name);
+
+	end_parts(u, r, &err);
+}
+
+static void verified(struct sheep_msg *m, int r, const struct sheep_reply *reply,
+		     const struct error *err)
+{
+	struct sheep_update *u = container_of(m, struct sheep_update, msg);
+
+	if (r < 0)
+		end_parts(u, r, err);
+	else if (reply->result)
+		failed(u, reply->result);
+	else if (sheep_get_u64(u->ctime) || u->vid != u->inode->vdi.vid)
+		redo_parts(u);
+	else
+		settle(u);
+	update_free(u);
+}
+
+static void ended(struct sheep_inode *i)
+{
+	i->updates--;
+	store_pending(i);
+}
+
+static void stored(struct sheep_msg *m, int r, const struct sheep_reply *reply,
+		   const struct error *err)
+{
+	struct sheep_update *u = container_of(m, struct sheep_update, msg);
+	struct sheep_inode *i = u->inode;
+
+	inode_ref(i);
+	if (r < 0 || reply->result) {
+		if (r < 0)
+			end_parts(u, r, err);
+		else
+			failed(u, reply->result);
+		update_free(u);
+	} else {
+		u->iov = (struct iovec){ u->ctime, sizeof(u->ctime) };
+		u->msg = (struct sheep_msg){
+			.request = { .opcode = SHEEP_READ,
+				     .obj = { .oid = sheep_inode_oid(u->vid),
+					      .offset = SHEEP_SNAP_CTIME_AT } },
+			.in = { &u->iov, 1, 0, sizeof(u->ctime) },
+			.done = verified,
+		};
+		session_send(i->sp->session, &u->msg);
+	}
+	ended(i);
+	inode_put(i);
+}
+
+/* -- the requests -- */
+
+/* The first pending entry, and its neighbours with the same value. */
+static void gather(struct sheep_inode *i, struct sheep_update *u)
+{
+	list_for_each(l, &i->pending) {
+		struct sheep_part *p = part_of(l);
+
+		if (u->n && (p->index != u->first + u->n || p->entry != u->value ||
+			     p->vid != u->vid))
+			return;
+		if (!u->n) {
+			u->first = p->index;
+			u->value = p->entry;
+			u->vid = p->vid;
+		}
+		u->n++;
+		list_remove(l);
+		list_append(&u->parts, l);
+	}
+}
+
+static int store(struct sheep_inode *i)
+{
+	struct sheep_update *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	list_init(&u->parts);
+	u->inode = i;
+	inode_ref(i);
+	gather(i, u);
+	u->bytes = malloc(4 * (size_t)u->n);
+	if (!u->bytes) {
+		end_parts(u, -ENOMEM, NULL);
+		update_free(u);
+		return 0;
+	}
+	for (uint32_t n = 0; n < u->n; n++)
+		sheep_put_u32(u->bytes + 4 * (size_t)n, u->value);
+	u->iov = (struct iovec){ u->bytes, 4 * (size_t)u->n };
+	u->msg = (struct sheep_msg){
+		.request = { .opcode = SHEEP_WRITE,
+			     .obj = { .oid = sheep_inode_oid(u->vid),
+				      .offset = SHEEP_MAP_AT + 4 * u->first } },
+		.out = { &u->iov, 1, 0, 4 * (size_t)u->n },
+		.done = stored,
+	};
+	i->updates++;
+	session_send(i->sp->session, &u->msg);
+	return 0;
+}
+
+static void fail_pending(struct sheep_inode *i)
+{
+	for (struct list *l; (l = list_shift(&i->pending));) {
+		struct sheep_part *p = part_of(l);
+
+		p->storing = false;
+		part_end(p, -ENOMEM, NULL);
+	}
+}
+
+static void store_pending(struct sheep_inode *i)
+{
+	if (i->updates)
+		return;
+	inode_ref(i);
+	while (!list_empty(&i->pending))
+		if (store(i) < 0)
+			fail_pending(i);
+	inode_put(i);
+}
+
+/* By index, so that neighbours are found. */
+static void insert(struct sheep_inode *i, struct sheep_part *p)
+{
+	struct list *at = i->pending.prev;
+
+	while (at != &i->pending && part_of(at)->index > p->index)
+		at = at->prev;
+	list_append(at->next, &p->waiter.link);
+}
+
+void update_add(struct sheep_part *p)
+{
+	struct sheep_inode *i = p->op->inode;
+
+	p->storing = true;
+	insert(i, p);
+	store_pending(i);
+}

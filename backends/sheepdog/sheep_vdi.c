@@ -1,0 +1,413 @@
+/*
+ * VDIs as the cluster knows them: found, read, made, deleted, listed.
+ *
+ * Lookups carry 512 bytes always: with 256 and a snapshot's id the sheep crashes. NEW_VDI
+ * and DEL_VDI are not repeated when a connection breaks: the caller is told that it is not
+ * known, and what is left of either is repaired by doing it again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+
+#include "backends/sheepdog/sheep.h"
+
+#define AT_ONCE	    256			     /* inodes read together */
+#define MAP_AT_ONCE (UINT32_C(1) << 18)	     /* entries read or written together */
+
+static int fill_names(uint8_t out[SHEEP_NAMES], const char *name, const char *tag,
+		      struct error *err)
+{
+	memset(out, 0, SHEEP_NAMES);
+	if (!*name || strlen(name) >= SHEEP_NAME || (tag && strlen(tag) >= SHEEP_NAME))
+		return error_set(err, ENAMETOOLONG,
+				 "'%s' is no name for a VDI: that has 1 to 255 bytes",
+				 *name ? name : "");
+	memcpy(out, name, strlen(name));
+	if (tag)
+		memcpy(out + SHEEP_NAME, tag, strlen(tag));
+	return 0;
+}
+
+int vdi_read(struct sheep_pool *sp, uint32_t vid, struct sheep_vdi *out,
+	     struct call *call, struct error *err)
+{
+	uint8_t head[SHEEP_INODE_HEAD];
+	struct sheep_question q = {
+		.request = { .opcode = SHEEP_READ, .obj.oid = sheep_inode_oid(vid) },
+		.in = head,
+		.in_len = sizeof(head),
+	};
+	int r = sheep_ask(sp, &q, 1, call, err);
+
+	if (r < 0)
+		return r;
+	if (q.reply.result)
+		return sheep_failure(q.reply.result, err,
+				     "cannot read the inode of VDI %" PRIx32, vid);
+	return sheep_decode_vdi(head, vid, out, err);
+}
+
+/* A snapshot where one was asked for, else a working VDI; and of that name. */
+static int check_found(const struct sheep_vdi *v, const char *name, bool snapshot,
+		       struct error *err)
+{
+	if (!*v->name) /* deleted since */
+		return error_set(err, ENOENT, "there is no VDI '%s'", name);
+	if (strcmp(v->name, name) || v->snapshot != snapshot)
+		return error_set(err, EPROTO,
+				 "the cluster gave another VDI than '%s', which was asked "
+				 "for",
+				 name);
+	return 0;
+}
+
+int vdi_find(struct sheep_pool *sp, const char *name, const char *tag, uint32_t snapid,
+	     struct sheep_vdi *out, struct call *call, struct error *err)
+{
+	bool snapshot = (tag && *tag) || snapid;
+	uint8_t names[SHEEP_NAMES];
+	struct sheep_question q = {
+		.request = { .opcode = SHEEP_GET_VDI_INFO, .vdi.snapid = snapid },
+		.out = names,
+		.out_len = sizeof(names),
+	};
+	int r = fill_names(names, name, tag, err);
+
+	if (r == 0)
+		r = sheep_ask(sp, &q, 1, call, err);
+	if (r < 0)
+		return r;
+	if (q.reply.result == SHEEP_NO_VDI)
+		return error_set(err, ENOENT, "there is no volume '%s'", name);
+	if (q.reply.result == SHEEP_NO_TAG)
+		return error_set(err, ENOENT, "volume '%s' has no such snapshot", name);
+	if (q.reply.result)
+		return sheep_failure(q.reply.result, err, "cannot find volume '%s'",
+				     name);
+	r = vdi_read(sp, q.reply.vdi.vid & SHEEP_MAX_VID, out, call, err);
+	return r < 0 ? r : check_found(out, name, snapshot, err);
+}
+
+/* -- maps -- */
+
+static int read_entries(struct sheep_pool *sp, uint32_t vid, uint32_t first, uint32_t n,
+			uint32_t *out, struct call *call, struct error *err)
+{
+	AUTO_FREE uint8_t *bytes = malloc(4 * (size_t)n);
+	struct sheep_question q = {
+		.request = { .opcode = SHEEP_READ,
+			     .obj = { .oid = sheep_inode_oid(vid),
+				      .offset = SHEEP_MAP_AT + 4 * first } },
+		.in = bytes,
+		.in_len = 4 * (size_t)n,
+	};
+	int r;
+
+	if (!bytes)
+		return error_code(err, ENOMEM, "cannot read the map of a VDI");
+	r = sheep_ask(sp, &q, 1, call, err);
+	if (r < 0)
+		return r;
+	if (q.reply.result)
+		return sheep_failure(q.reply.result, err,
+				     "cannot read the map of VDI %" PRIx32, vid);
+	return sheep_decode_map(bytes, n, out, err);
+}
+
+int vdi_read_map(struct sheep_pool *sp, const struct sheep_vdi *v, uint32_t **map,
+		 struct call *call, struct error *err)
+{
+	uint32_t n = sheep_objects(v->size, v->shift);
+	AUTO_FREE uint32_t *entries = malloc(4 * (size_t)n + 1);
+	int r = 0;
+
+	if (!entries)
+		return error_code(err, ENOMEM, "cannot read the map of volume '%s'",
+				  v->name);
+	for (uint32_t at = 0; r == 0 && at < n; at += MAP_AT_ONCE)
+		r = read_entries(sp, v->vid, at, MIN(n - at, MAP_AT_ONCE), entries + at,
+				 call, err);
+	if (r == 0)
+		*map = take(entries);
+	return r;
+}
+
+static int write_inode(struct sheep_pool *sp, uint32_t vid, uint32_t at,
+		       const void *bytes, size_t len, struct call *call,
+		       struct error *err)
+{
+	struct sheep_question q = {
+		.request = { .opcode = SHEEP_WRITE,
+			     .obj = { .oid = sheep_inode_oid(vid), .offset = at } },
+		.out = bytes,
+		.out_len = len,
+	};
+	int r = sheep_ask(sp, &q, 1, call, err);
+
+	if (r == 0 && q.reply.result)
+		r = sheep_failure(q.reply.result, err,
+				  "cannot write the inode of VDI %" PRIx32, vid);
+	return r;
+}
+
+int vdi_write_head(struct sheep_pool *sp, uint32_t vid, uint32_t at, const void *bytes,
+		   size_t len, struct call *call, struct error *err)
+{
+	return write_inode(sp, vid, at, bytes, len, call, err);
+}
+
+/* The entries that are not 0, in runs: no request straddles the map's ends, or the sheep
+ * would not count references. */
+static int clear_some(struct sheep_pool *sp, uint32_t vid, uint32_t first, uint32_t *map,
+		      uint32_t n, struct call *call, struct error *err)
+{
+	uint32_t end;
+	int r = 0;
+
+	for (uint32_t at = 0; r == 0 && at < n; at = end) {
+		bool used = map[at];
+
+		for (end = at; end < n && !map[end] == !used; end++)
+			map[end] = 0;
+		if (used)
+			r = write_inode(sp, vid, SHEEP_MAP_AT + 4 * (first + at),
+					map + at, 4 * (size_t)(end - at), call, err);
+	}
+	return r;
+}
+
+int vdi_clear_map(struct sheep_pool *sp, uint32_t vid, uint32_t first, uint32_t end,
+		  struct call *call, struct error *err)
+{
+	AUTO_FREE uint32_t *map = NULL;
+	int r = 0;
+
+	map = malloc(4 * (size_t)MIN(end - first, MAP_AT_ONCE));
+	if (!map)
+		return error_code(err, ENOMEM, "cannot clear the map of a VDI");
+	for (; r == 0 && first < end; first += MIN(end - first, MAP_AT_ONCE)) {
+		uint32_t n = MIN(end - first, MAP_AT_ONCE);
+
+		r = read_entries(sp, vid, first, n, map, call, err);
+		if (r == 0)
+			r = clear_some(sp, vid, first, map, n, call, err);
+	}
+	return r;
+}
+
+/* -- made and deleted -- */
+
+int vdi_new(struct sheep_pool *sp, const char *name, uint64_t size,
+	    const struct sheep_vdi *base, bool freeze, uint32_t *vid, struct call *call,
+	    struct error *err)
+{
+	uint8_t names[SHEEP_NAMES];
+	struct sheep_question q = {
+		.request = { .opcode = SHEEP_NEW_VDI,
+			     .vdi = { .size = size, .snapid = freeze } },
+		.out = names,
+		.out_len = SHEEP_NAME,
+		.once = true,
+	};
+	int r = fill_names(names, name, NULL, err);
+
+	if (base) {
+		q.request.vdi.base = base->vid;
+		q.request.vdi.copies = base->copies;
+		q.request.vdi.copy_policy = base->copy_policy;
+		q.request.vdi.shift = base->shift;
+	}
+	if (r == 0)
+		r = sheep_ask(sp, &q, 1, call, err);
+	if (r < 0)
+		return r;
+	if (q.reply.result == SHEEP_VDI_EXIST)
+		return error_set(err, EEXIST, "there is a volume '%s' already", name);
+	if (q.reply.result)
+		return sheep_failure(q.reply.result, err, "cannot make volume '%s'",
+				     name);
+	*vid = q.reply.vdi.vid & SHEEP_MAX_VID;
+	return 0;
+}
+
+static int ask_delete(struct sheep_pool *sp, const struct sheep_vdi *v, struct call *call,
+		      struct error *err)
+{
+	uint8_t names[SHEEP_NAMES];
+	struct sheep_question q = {
+		.request = { .opcode = SHEEP_DEL_VDI,
+			     .vdi.snapid = v->snapshot ? v->snapid : 0 },
+		.out = names,
+		.out_len = sizeof(names),
+		.once = true,
+	};
+	int r = fill_names(names, v->name, NULL, err);
+
+	if (r == 0)
+		r = sheep_ask(sp, &q, 1, call, err);
+	if (r == 0 && q.reply.result)
+		r = sheep_failure(q.reply.result, err, "cannot delete '%s'", v->name);
+	return r;
+}
+
+/* Its objects are given back first: else they stay for ever, and so does its name. That
+ * shows when another client has left some behind its end, and then all of the map goes. */
+int vdi_delete(struct sheep_pool *sp, const struct sheep_vdi *v, struct call *call,
+	       struct error *err)
+{
+	uint32_t n = sheep_objects(v->size, v->shift);
+	struct sheep_vdi now;
+	int r = n ? vdi_clear_map(sp, v->vid, 0, n, call, err) : 0;
+
+	if (r == 0)
+		r = ask_delete(sp, v, call, err);
+	if (r == 0)
+		r = vdi_read(sp, v->vid, &now, call, err);
+	if (r < 0 || !*now.name)
+		return r;
+	r = vdi_clear_map(sp, v->vid, 0, SHEEP_MAX_OBJECTS, call, err);
+	return r < 0 ? r : ask_delete(sp, v, call, err);
+}
+
+/* -- lists -- */
+
+static bool is_set(const uint8_t *bitmap, uint32_t vid)
+{
+	return bitmap[vid >> 3] & 1 << (vid & 7);
+}
+
+/* The numbers in use by VDIs that are not deleted. */
+static int read_in_use(struct sheep_pool *sp, uint8_t *used, uint8_t *deleted,
+		       struct call *call, struct error *err)
+{
+	struct sheep_question q[2] = {
+		{ .request.opcode = SHEEP_READ_VDIS, .in = used, .in_len = SHEEP_BITMAP },
+		{ .request.opcode = SHEEP_READ_DEL_VDIS,
+		  .in = deleted,
+		  .in_len = SHEEP_BITMAP },
+	};
+	int r = sheep_ask(sp, q, 2, call, err);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		if (q[i].reply.result)
+			r = sheep_failure(q[i].reply.result, err, "cannot list the VDIs");
+		else if (q[i].reply.data_length != SHEEP_BITMAP)
+			r = error_set(err, EPROTO,
+				      "cannot list the VDIs: the sheep sent part of a "
+				      "list");
+	}
+	return r;
+}
+
+static int read_some(struct sheep_pool *sp, const uint32_t *vids, size_t n, vdi_each each,
+		     void *arg, struct call *call, struct error *err)
+{
+	AUTO_FREE uint8_t *heads = malloc(n * SHEEP_INODE_HEAD);
+	AUTO_FREE struct sheep_question *q = calloc(n, sizeof(*q));
+	struct sheep_vdi v;
+	int r;
+
+	if (!heads || !q)
+		return error_code(err, ENOMEM, "cannot list the VDIs");
+	for (size_t i = 0; i < n; i++) {
+		q[i].request.opcode = SHEEP_READ;
+		q[i].request.obj.oid = sheep_inode_oid(vids[i]);
+		q[i].in = heads + i * SHEEP_INODE_HEAD;
+		q[i].in_len = SHEEP_INODE_HEAD;
+	}
+	r = sheep_ask(sp, q, n, call, err);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (q[i].reply.result == SHEEP_NO_OBJ)
+			continue; /* it is being made, or was lost */
+		if (q[i].reply.result)
+			return sheep_failure(q[i].reply.result, err,
+					     "cannot read the inode of VDI %" PRIx32,
+					     vids[i]);
+		r = sheep_decode_vdi(q[i].in, vids[i], &v, err);
+		if (r == -EOPNOTSUPP) /* its name is known, and opening it says why not */
+			r = 0;
+		if (r == 0 && *v.name)
+			r = each(arg, &v);
+	}
+	return r;
+}
+
+struct some {
+	struct sheep_pool *sp;
+	uint32_t vids[AT_ONCE];
+	size_t n;
+	vdi_each each;
+	void *arg;
+};
+
+static int flush_some(struct some *s, struct call *call, struct error *err)
+{
+	size_t n = s->n;
+
+	s->n = 0;
+	return n ? read_some(s->sp, s->vids, n, s->each, s->arg, call, err) : 0;
+}
+
+static int add_some(struct some *s, uint32_t vid, struct call *call, struct error *err)
+{
+	s->vids[s->n++] = vid;
+	return s->n == AT_ONCE ? flush_some(s, call, err) : 0;
+}
+
+int vdi_list(struct sheep_pool *sp, vdi_each each, void *arg, struct call *call,
+	     struct error *err)
+{
+	AUTO_FREE uint8_t *bitmaps = malloc(2 * SHEEP_BITMAP);
+	struct some s = { .sp = sp, .each = each, .arg = arg };
+	const uint8_t *deleted;
+	int r;
+
+	if (!bitmaps)
+		return error_code(err, ENOMEM, "cannot list the VDIs");
+	deleted = bitmaps + SHEEP_BITMAP;
+	r = read_in_use(sp, bitmaps, bitmaps + SHEEP_BITMAP, call, err);
+	for (uint32_t byte = 0; r >= 0 && byte < SHEEP_BITMAP; byte++) {
+		uint8_t live = bitmaps[byte] & ~deleted[byte];
+
+		for (uint32_t vid = byte << 3; r >= 0 && live; vid++, live >>= 1)
+			if (live & 1)
+				r = add_some(&s, vid, call, err);
+	}
+	return r < 0 ? r : flush_some(&s, call, err);
+}
+
+struct named {
+	const char *name;
+	vdi_each each;
+	void *arg;
+};
+
+static int each_named(void *arg, const struct sheep_vdi *v)
+{
+	const struct named *n = arg;
+
+	return strcmp(v->name, n->name) ? 0 : n->each(n->arg, v);
+}
+
+/* Its numbers follow the name's hash without a gap, among those of other names. */
+int vdi_list_name(struct sheep_pool *sp, const char *name, vdi_each each, void *arg,
+		  struct call *call, struct error *err)
+{
+	AUTO_FREE uint8_t *bitmaps = malloc(2 * SHEEP_BITMAP);
+	struct named named = { name, each, arg };
+	struct some s = { .sp = sp, .each = each_named, .arg = &named };
+	uint32_t vid = sheep_hash(name), n = 0;
+	int r;
+
+	if (!bitmaps)
+		return error_code(err, ENOMEM, "cannot list the snapshots of '%s'", name);
+	r = read_in_use(sp, bitmaps, bitmaps + SHEEP_BITMAP, call, err);
+	for (; r >= 0 && is_set(bitmaps, vid) && n <= SHEEP_MAX_VID; n++) {
+		if (!is_set(bitmaps + SHEEP_BITMAP, vid))
+			r = add_some(&s, vid, call, err);
+		vid = (vid + 1) & SHEEP_MAX_VID;
+	}
+	return r < 0 ? r : flush_some(&s, call, err);
+}
