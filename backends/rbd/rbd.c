@@ -58,6 +58,15 @@ int rbd_failed(struct rbd_pool *p, int result, struct error *err, const char *fm
 		     error_code(err, code, "%s", what.text);
 }
 
+int rbd_progress(uint64_t done, uint64_t total, void *arg)
+{
+	struct call *call = arg;
+
+	if (call->progress)
+		call->progress(call, done, total);
+	return call->cancelled && atomic_load(call->cancelled) ? -ECANCELED : 0;
+}
+
 /* -- the pool -- */
 
 static void pool_free(struct rbd_pool *p)
@@ -273,9 +282,18 @@ BACKEND_DEFINE(
 	.vol_delete = rbd_vol_delete,
 	.vol_rename = rbd_vol_rename,
 	.vol_resize = rbd_vol_resize,
+	.vol_wipe = rbd_vol_wipe,
 	.vol_flatten = rbd_vol_flatten,
 	.vol_open = rbd_vol_open,
 	.vol_close = rbd_vol_close,
 	.vol_submit = rbd_vol_submit,
 	.vol_fstat = rbd_vol_fstat,
+	.vol_seek = rbd_vol_seek,
+	.vol_copy = rbd_vol_copy,
+	.snap_list = rbd_snapshot_list,
+	.snap_stat = rbd_snapshot_stat,
+	.snap_create = rbd_snapshot_create,
+	.snap_delete = rbd_snapshot_delete,
+	.snap_revert = rbd_snapshot_revert,
+	.discover = rbd_discover,
 );

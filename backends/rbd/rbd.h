@@ -32,6 +32,9 @@ int config_split_name(const char *name, char **pool, char **namespace, struct er
 int config_split_backing(const char *path, const char *pool_path, char **image, char **snap,
 			 struct error *err);
 
+/* Sizes are whole sectors: QEMU aborts at others, and the kernel's rbd cuts them. */
+uint64_t config_round_size(uint64_t size);
+
 /* Seconds for one operation, when a request may take timeout_ns: less, so that Ceph's own
  * word comes before the deadline's. */
 unsigned config_op_timeout(uint64_t timeout_ns);
@@ -74,6 +77,8 @@ struct header {
 	bool has_modified, has_parent;
 	bool has_used; /* an object map says it */
 	uint64_t used; /* bytes in objects of its own */
+	/* To ask for what a snapshot uses: given with the image's id. */
+	uint64_t snap_id, snap_size;
 };
 
 struct rbd_pool;
@@ -166,6 +171,7 @@ struct pulse {
 	uint64_t version; /* of the directory object; 0: not known */
 };
 
+/* Looks once, so that a pool that cannot be used does not start, and goes on looking. */
 int pulse_start(struct rbd_pool *p, struct error *err);
 void pulse_stop(struct rbd_pool *p);
 /* Something was not answered: look now. */
@@ -186,6 +192,9 @@ struct rbd_pool {
 	struct roll roll;
 	struct pulse pulse;
 };
+
+/* librbd's way to tell a call how far it is; its negative answer ends what can be ended. */
+int rbd_progress(uint64_t done, uint64_t total, void *call);
 
 /*
  * The sentence for a negative result of librados or librbd, and Ceph's peculiar errnos as

@@ -4,18 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* -- progress -- */
-
-/* librbd's way to tell how far it is; a negative answer ends what can be ended. */
-static int progressed(uint64_t done, uint64_t total, void *arg)
-{
-	struct call *call = arg;
-
-	if (call->progress)
-		call->progress(call, done, total);
-	return call->cancelled && atomic_load(call->cancelled) ? -ECANCELED : 0;
-}
-
 /* -- making -- */
 
 static int make_clone(struct rbd_pool *p, const char *name, const char *backing,
@@ -84,7 +72,7 @@ int rbd_vol_create(void *pool, const char *name, const struct volume_spec *spec,
 	if (spec->backing.path)
 		r = make_clone(p, name, spec->backing.path, err);
 	else
-		r = make_image(p, name, spec->has_capacity ? spec->capacity : 0);
+		r = make_image(p, name, spec->has_capacity ? config_round_size(spec->capacity) : 0);
 	pulse_forgive(p);
 	roll_forget(p, name);
 	if (r == -EEXIST)
@@ -145,7 +133,7 @@ int rbd_vol_delete(void *pool, const char *name, struct call *call, struct error
 
 	if (r < 0)
 		return r;
-	r = rbd_remove_with_progress(p->cluster.io, name, progressed, call);
+	r = rbd_remove_with_progress(p->cluster.io, name, rbd_progress, call);
 	pulse_forgive(p);
 	roll_forget(p, name);
 	switch (r) {
@@ -192,7 +180,7 @@ int rbd_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 
 	if (r < 0)
 		return r;
-	r = rbd_resize2(i->rbd, size, flags & RESIZE_SHRINK, progressed, call);
+	r = rbd_resize2(i->rbd, config_round_size(size), flags & RESIZE_SHRINK, rbd_progress, call);
 	atomic_store(&i->wrote, true);
 	image_put(i, IMAGE_WRITE);
 	return r < 0 ? rbd_failed(p, r, err, "cannot resize image '%s'", name) : 0;
@@ -206,7 +194,7 @@ int rbd_vol_flatten(void *pool, const char *name, struct call *call, struct erro
 
 	if (r < 0)
 		return r;
-	r = rbd_flatten_with_progress(i->rbd, progressed, call);
+	r = rbd_flatten_with_progress(i->rbd, rbd_progress, call);
 	image_put(i, IMAGE_WRITE);
 	if (r == -EINVAL)
 		return error_set(err, EINVAL, "image '%s' is no clone: it has all of its data",

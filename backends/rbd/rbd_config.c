@@ -7,6 +7,8 @@
 
 #include "backends/support/clock.h"
 
+#define SECTOR 512
+
 int config_split_name(const char *name, char **pool, char **namespace, struct error *err)
 {
 	const char *slash = strchr(name, '/');
@@ -54,6 +56,11 @@ int config_split_backing(const char *path, const char *pool_path, char **image, 
 	free(take(*image));
 	free(take(*snap));
 	return error_code(err, ENOMEM, "cannot clone '%s'", path);
+}
+
+uint64_t config_round_size(uint64_t size)
+{
+	return size > UINT64_MAX - SECTOR ? size : (size + SECTOR - 1) / SECTOR * SECTOR;
 }
 
 unsigned config_op_timeout(uint64_t timeout_ns)

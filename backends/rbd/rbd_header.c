@@ -10,6 +10,7 @@
 #include "backends/rbd/rbd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
@@ -94,6 +95,8 @@ static int take_keys(struct fetch *f)
 	}
 	if (r == 0 && (!f->h->order || f->h->size > INT64_MAX))
 		r = -EIO;
+	if (f->h->snap_id)
+		f->h->size = f->h->snap_size;
 	rados_omap_get_end(f->keys);
 	return r;
 }
@@ -180,6 +183,14 @@ static void map_read(rados_completion_t c, void *arg)
 	fetch_over(f);
 }
 
+static void name_map(const struct header *h, char name[OBJECT_NAME])
+{
+	if (h->snap_id)
+		snprintf(name, OBJECT_NAME, "rbd_object_map.%s.%016" PRIx64, h->id, h->snap_id);
+	else
+		snprintf(name, OBJECT_NAME, "rbd_object_map.%s", h->id);
+}
+
 static void read_map(struct fetch *f)
 {
 	char name[OBJECT_NAME];
@@ -187,7 +198,7 @@ static void read_map(struct fetch *f)
 	uint64_t off = f->map_off ? OBJECT_MAP_HEADER + f->map_off / 4 : 0;
 	int r = begin(f, map_read, &c);
 
-	snprintf(name, sizeof(name), "rbd_object_map.%s", f->h->id);
+	name_map(f->h, name);
 	if (r == 0) {
 		r = rados_aio_read(f->batch->pool->cluster.io, name, c, (char *)f->map,
 				   MAP_PIECE + (off ? 0 : OBJECT_MAP_HEADER), off);

@@ -84,11 +84,13 @@ static void *run(void *arg)
 	struct rbd_pool *p = arg;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->pulse.ends) {
+	for (;;) {
+		rest(p);
+		if (p->pulse.ends)
+			break;
 		pthread_mutex_unlock(&p->lock);
 		beat(p);
 		pthread_mutex_lock(&p->lock);
-		rest(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -96,8 +98,11 @@ static void *run(void *arg)
 
 int pulse_start(struct rbd_pool *p, struct error *err)
 {
-	int r = pthread_create(&p->pulse.thread, NULL, run, p);
+	int r = look(p, &p->pulse.version);
 
+	if (r < 0)
+		return rbd_failed(NULL, r, err, "cannot use the Ceph pool '%s'", p->path);
+	r = pthread_create(&p->pulse.thread, NULL, run, p);
 	p->pulse.runs = r == 0;
 	return r ? error_code(err, r, "cannot watch the Ceph pool '%s'", p->path) : 0;
 }
