@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include "backends/support/log.h"
+#include "fs/caller.h"
 #include "fs/request.h"
 
-#define RETRY_NS (20 * NS_PER_MS)
+#define RETRY_NS      (20 * NS_PER_MS)
+#define LOOK_AGAIN_NS (100 * NS_PER_MS)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;
@@ -22,13 +24,23 @@ static uint64_t deadline_of(const struct request *r)
 	return r->verb ? 0 : r->call.deadline_ns;
 }
 
+/*
+ * The kernel tells of the first signal alone, whatever it is: one that is no reason to give
+ * up is followed by looks for another. A wait for a lock ends by any, as alarm(2) does it.
+ */
+static bool is_given_up(struct request *r)
+{
+	return atomic_load(&r->interrupted) &&
+	       (r->op->retries || caller_asked_to_end(r->pid));
+}
+
 static int reason(struct request *r, uint64_t now)
 {
 	uint64_t deadline = deadline_of(r);
 
 	if (closing)
 		return EIO;
-	if (atomic_load(&r->interrupted))
+	if (is_given_up(r))
 		return EINTR;
 	return deadline && now >= deadline ? ETIMEDOUT : 0;
 }
@@ -120,6 +132,10 @@ static uint64_t next_time(bool *retries)
 		if (r->op->retries) {
 			*retries = true;
 			at = clock_now() + RETRY_NS;
+		} else if (atomic_load(&r->interrupted) && !atomic_load(&r->answered)) {
+			uint64_t look = clock_now() + LOOK_AGAIN_NS;
+
+			at = at && at < look ? at : look;
 		}
 		if (at && (!next || at < next))
 			next = at;
