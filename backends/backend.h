@@ -73,6 +73,7 @@ struct vol_stat {
 	gid_t gid;
 	bool has_times; /* the source keeps them reliably */
 	struct timespec atime, mtime, ctime;
+	uint32_t io_size; /* best read and written in pieces of it; 0: the caller knows */
 };
 
 /* What to change; members outside mask are not read. */

@@ -159,6 +159,8 @@ void stat_from_volume(const struct vol_stat *vs, struct stat *st)
 {
 	st->st_size = vs->size;
 	st->st_blocks = (vs->allocated + 511) / 512;
+	if (vs->io_size)
+		st->st_blksize = vs->io_size;
 	if (vs->has_owner) {
 		st->st_mode = S_IFREG | (vs->mode & 07777);
 		st->st_uid = vs->uid;

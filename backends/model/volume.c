@@ -85,12 +85,17 @@ int volume_list(struct pool *p, vol_each each, void *arg, struct call *call,
 	return r < 0 ? r : give(&names, each, arg);
 }
 
+/* Without a page cache each read(2) is a request: cmp, python and stdio ask for so much. */
+#define IO_SIZE (128u << 10)
+
 /* Mode and owner that SOURCE keeps, and the size of one that is growing. */
 void volume_overlay(struct pool *p, const struct use *u, const char *name,
 		    struct vol_stat *st)
 {
 	if (volume_class(u) == VOLUMES_PROVISIONED)
 		volumes_visible_size(pool_volumes(p), name, &st->size);
+	if (volume_class(u) != VOLUMES_ARE_FILES && !st->io_size)
+		st->io_size = IO_SIZE;
 	if (USE_HAS(u, vol_setattr))
 		return;
 
