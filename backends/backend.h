@@ -33,6 +33,7 @@ struct call {
 	/* May be NULL; from any thread; does not block. total 0: not known. */
 	void (*progress)(struct call *, uint64_t done, uint64_t total);
 	void *owner; /* the caller's */
+	pid_t pid;   /* the thread that asks; 0: not known */
 };
 
 enum change { CHANGE_ADDED, CHANGE_REMOVED, CHANGE_DATA, CHANGE_ALL };

@@ -23,6 +23,7 @@ static void fill_call(struct request *r)
 		.cancelled = &r->cancelled,
 		.uid = ctx->uid,
 		.gid = ctx->gid,
+		.pid = ctx->pid,
 	};
 }
 

@@ -30,6 +30,7 @@ void nodes_close(void)
 		executor_close(take(tree));
 	if (discovery)
 		executor_close(take(discovery));
+	value_forget_kept();
 	scratch_exit();
 	sources_exit();
 }

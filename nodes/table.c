@@ -282,6 +282,7 @@ ssize_t handle_write(struct handle *h, const void *data, size_t size, uint64_t o
 {
 	if (!h->node.row->kind->write)
 		return cannot(&h->node, EPERM, "write to", err);
+	value_forget_kept();
 	return h->node.row->kind->write(h, data, size, off, call, err);
 }
 

@@ -111,6 +111,7 @@ int value_stat(const struct node *n, struct stat *st, struct call *call,
 int value_open(struct handle *h, bool created, pid_t pid, struct call *call,
 	       struct error *err);
 struct executor *value_where(const struct node *n, enum node_op op, bool *verb);
+void value_forget_kept(void);
 
 extern const struct kind table_kind;    /* a directory of rows */
 extern const struct kind value_kind;    /* a value or verb per write */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backends/support/clock.h"
 #include "nodes/table.h"
 
 #define VALUE_LIMIT 4096
@@ -12,17 +13,79 @@ static int render(const struct node *n, struct call *call, struct buf *out,
 	return n->row->show ? n->row->show(n, call, out, err) : 0;
 }
 
+/* -- a text that was made a moment ago -- */
+
+/*
+ * open(2) looks up the name first, for which the text was made already: it is kept for
+ * the open of the same thread, so that the size which that was told is the text's, too.
+ */
+#define KEPT_NS NS_PER_MS
+
+static struct kept {
+	uint64_t node; /* hash */
+	uint64_t made_ns;
+	pid_t pid;
+	struct buf text;
+} kept[16]; /* by pid; under kept_lock */
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct kept *kept_of(pid_t pid)
+{
+	return &kept[pid % (sizeof(kept) / sizeof(*kept))];
+}
+
+static void keep(const struct node *n, pid_t pid, uint64_t made_ns, struct buf *text)
+{
+	struct kept *k = kept_of(pid), old;
+
+	pthread_mutex_lock(&kept_lock);
+	old = *k;
+	*k = (struct kept){ node_hash(n), made_ns, pid, *text };
+	pthread_mutex_unlock(&kept_lock);
+	*text = old.text; /* for the caller to free */
+}
+
+static bool take_kept(const struct node *n, pid_t pid, struct buf *text)
+{
+	struct kept *k = kept_of(pid);
+
+	SCOPED_LOCK(&kept_lock);
+	if (!k->made_ns || k->pid != pid || k->node != node_hash(n) ||
+	    clock_now() - k->made_ns > KEPT_NS)
+		return false;
+	*text = k->text;
+	*k = (struct kept){ 0 };
+	return true;
+}
+
+/* Something is written: all may be different now. */
+void value_forget_kept(void)
+{
+	SCOPED_LOCK(&kept_lock);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+		buf_free(&kept[i].text);
+		kept[i] = (struct kept){ 0 };
+	}
+}
+
+/* -- reading -- */
+
 /* The exact size costs a rendering; what cannot be shown is empty here and says why at
  * open. */
 int value_stat(const struct node *n, struct stat *st, struct call *call,
 	       struct error *err)
 {
 	AUTO_BUF struct buf text = { 0 };
+	bool is_recent = n->row->flags & ROW_RECENT;
+	uint64_t now = clock_now();
 
 	struct call recent = no_wait(call, n->pool);
 
-	if (render(n, (n->row->flags & ROW_RECENT) ? &recent : call, &text, NULL) == 0)
+	if (render(n, is_recent ? &recent : call, &text, NULL) == 0) {
 		st->st_size = text.len;
+		if (!is_recent && call && call->pid)
+			keep(n, call->pid, now, &text);
+	}
 	st->st_blocks = (st->st_size + 511) / 512;
 	return 0;
 }
@@ -30,7 +93,8 @@ int value_stat(const struct node *n, struct stat *st, struct call *call,
 int value_open(struct handle *h, bool created, pid_t pid, struct call *call,
 	       struct error *err)
 {
-	if ((h->flags & O_ACCMODE) == O_WRONLY)
+	if ((h->flags & O_ACCMODE) == O_WRONLY ||
+	    (call && call->pid && take_kept(&h->node, call->pid, &h->text)))
 		return 0;
 	return render(&h->node, call, &h->text, err);
 }

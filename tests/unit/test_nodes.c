@@ -401,6 +401,48 @@ static void inode_numbers_are_stable_and_agree(void **state)
 	node_clear(&n);
 }
 
+static char *stat_and_open(const char *path, const char *between)
+{
+	struct node n = must_walk(path);
+	struct call call = the_call();
+	struct buf text = { 0 };
+	struct handle *h;
+	struct stat st;
+
+	call.pid = getpid();
+	assert_int_equal(node_stat(&n, &st, &call, NULL), 0);
+	if (between)
+		assert_int_equal(put(path, between, 100), 0);
+	assert_int_equal(node_open(&n, O_RDONLY, false, getpid(), &h, &call, NULL), 0);
+	assert_int_equal(handle_read(h, 0, 1 << 20, &text, NULL), 0);
+	if (!between)
+		assert_int_equal(text.len, st.st_size);
+	handle_close(h, &call);
+	node_clear(&n);
+	return text.data;
+}
+
+/* The text that a size was told of is used by the open that follows, but not for longer. */
+static void a_kept_text_is_not_stale(void **state)
+{
+	assert_int_equal(make("pools", "kept", S_IFDIR), 0);
+	assert_int_equal(put("pools/kept/xml", definition(target), 1000), 0);
+	for (int i = 0; i < 20; i++) {
+		char *text = stat_and_open("pools/kept/protected", NULL);
+
+		assert_string_equal(text, "0\n");
+		free(text);
+		text = stat_and_open("pools/kept/protected", "1\n");
+		assert_string_equal(text, "1\n");
+		free(text);
+		text = stat_and_open("pools/kept/protected", "0\n");
+		assert_string_equal(text, "0\n");
+		free(text);
+	}
+	assert_int_equal(put("pools/kept/ctl", "stop\n", 100), 0);
+	assert_int_equal(remove_("pools", "kept", true), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +453,7 @@ int main(void)
 		cmocka_unit_test(editors_find_what_they_expect),
 		cmocka_unit_test(secrets_are_never_read_back),
 		cmocka_unit_test(inode_numbers_are_stable_and_agree),
+		cmocka_unit_test(a_kept_text_is_not_stale),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
