@@ -3,16 +3,12 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "backends/backend.h"
 #include "backends/common/file_volumes.h"
-
-#define DEFAULT_MODE 0711 /* libvirt's */
-#define PARENT_MODE  0755
+#include "backends/common/target.h"
 
 static int dir_check(const struct pool_spec *spec, const struct host *host,
 		     struct call *call, bool *active, struct error *err)
@@ -47,22 +43,6 @@ static int dir_stop(void *pool, struct call *call, struct error *err)
 	return 0;
 }
 
-/* Makes what is missing above the target. */
-static int make_parents(const char *target, struct error *err)
-{
-	AUTO_FREE char *path = strdup(target);
-
-	if (!path)
-		return error_code(err, ENOMEM, "cannot create directory '%s'", target);
-	for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
-		*slash = '\0';
-		if (mkdir(path, PARENT_MODE) < 0 && errno != EEXIST)
-			return error_errno(err, "cannot create directory '%s'", path);
-		*slash = '/';
-	}
-	return 0;
-}
-
 /* cow='no' and an unset cow switch copy-on-write off on btrfs; only what was asked for
  * may fail. */
 static int set_cow(int fd, const struct pool_spec *spec, struct error *err)
@@ -92,61 +72,24 @@ static int set_cow(int fd, const struct pool_spec *spec, struct error *err)
 			   "cannot set copy-on-write of directory '%s'", spec->target);
 }
 
-static int set_permissions(int fd, const struct pool_spec *spec, bool made,
-			   struct error *err)
-{
-	const struct permissions *p = &spec->permissions;
-	int mode = p->mode < 0 && made ? DEFAULT_MODE : p->mode;
-
-	if ((p->owner >= 0 || p->group >= 0) && fchown(fd, p->owner, p->group) < 0)
-		return error_errno(err,
-				   "cannot change the owner of directory '%s'",
-				   spec->target);
-	if (mode >= 0 && fchmod(fd, mode) < 0)
-		return error_errno(err,
-				   "cannot change the mode of directory '%s'",
-				   spec->target);
-	return 0;
-}
-
 /* A directory that is there already is fine; what it holds is never touched. */
 static int dir_build(const struct pool_spec *spec, const struct host *host,
 		     enum build_mode mode, struct call *call, struct error *err)
 {
-	bool made;
+	AUTO_FD int fd = -1;
 	int r;
 
 	if (mode != BUILD)
 		return error_set(err, EOPNOTSUPP,
 				 "a directory has nothing to overwrite: use plain build");
-	if (!spec->target || spec->target[0] != '/')
-		return error_set(err, EINVAL, "the pool's target path must be absolute");
-	r = make_parents(spec->target, err);
-	if (r < 0)
-		return r;
-	made = mkdir(spec->target, 0700) == 0;
-	if (!made && errno != EEXIST)
-		return error_errno(err, "cannot create directory '%s'", spec->target);
-
-	AUTO_FD int fd = open(spec->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_errno(err, "cannot open directory '%s'", spec->target);
-	r = set_permissions(fd, spec, made, err);
+	r = target_make(spec, &fd, err);
 	return r < 0 ? r : set_cow(fd, spec, err);
 }
 
 static int dir_remove(const struct pool_spec *spec, const struct host *host,
 		      struct call *call, struct error *err)
 {
-	if (!spec->target || rmdir(spec->target) == 0)
-		return 0;
-	if (errno == ENOTEMPTY || errno == EEXIST)
-		return error_set(err, EBUSY,
-				 "directory '%s' is not empty: remove what is in it "
-				 "first",
-				 spec->target);
-	return error_errno(err, "cannot remove directory '%s'", spec->target);
+	return target_remove(spec, err);
 }
 
 static const char *const tools[] = { "qemu-img", "scrub", NULL };
