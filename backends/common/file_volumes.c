@@ -165,6 +165,16 @@ int file_pool_refresh(void *pool, struct call *call, struct error *err)
 	return 0;
 }
 
+int file_pool_let_go(struct file_pool *fp, struct error *err)
+{
+	AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	/* the number stays valid, and refresh sees that it is another directory */
+	if (root < 0 || dup3(root, fp->dir, O_CLOEXEC) < 0)
+		return error_errno(err, "cannot let go of directory '%s'", fp->target);
+	return 0;
+}
+
 /* A file's SELinux label, or NULL; owned by the caller. */
 static char *read_label(int fd)
 {

@@ -19,6 +19,9 @@ void file_pool_close(struct file_pool *fp);
 
 /* Looks at the target again, and takes the directory that is there now. */
 int file_pool_refresh(void *pool, struct call *, struct error *);
+/* Lets go of the directory, so that its filesystem can be unmounted; file_pool_refresh
+ * takes it again. */
+int file_pool_let_go(struct file_pool *fp, struct error *err);
 int file_pool_stat(void *pool, struct pool_stat *, struct call *, struct error *);
 bool file_pool_local(void *pool); /* fstatfs: not NFS, CIFS, 9p, FUSE */
 

@@ -1,0 +1,42 @@
+/*
+ * Mounting filesystems and knowing what is mounted, with libmount: what fs and netfs
+ * pools share.
+ *
+ * No state is kept here, so each module has its own copy. Nothing that is mounted is
+ * touched to learn of it, since its server may be dead: the kernel's list of mounts says
+ * all.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "backends/backend.h"
+
+/* One mount. */
+struct mounted {
+	int id;
+	dev_t device; /* of its files */
+	char *source, *target, *type;
+	char *root; /* what of the filesystem is to be seen there: "/" for all */
+};
+void mounted_clear(struct mounted *m);
+#define AUTO_MOUNTED CLEANUP(mounted_clear)
+
+/* The mount that path leads to, which is the uppermost one there. 1, or 0: nothing is
+ * mounted at it. */
+int mounting_find(const char *path, struct mounted *out, struct error *err);
+
+/* The mount that an open file is in. 0: it is mounted no longer. */
+int mounting_of(int fd, struct mounted *out, struct error *err);
+
+/* Mounts without helper programs. Where only reading is possible it is mounted for that.
+ * options: as mount(8) has them. */
+int mounting_mount(const char *source, const char *target, const char *type,
+		   const char *options, struct error *err);
+
+/* Unmounts; -EBUSY names who has something open there. */
+int mounting_umount(const struct mounted *m, struct call *call, struct error *err);
+
+/* "nodev,nosuid,noexec" and the definition's own; the caller frees it. NULL: no memory.
+ */
+char *mounting_options(const struct pool_spec *spec, const char *more);

@@ -1,0 +1,242 @@
+/*
+ * Pool type "fs": volumes are the regular files of a filesystem, which start mounts and
+ * stop unmounts.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backends/backend.h"
+#include "backends/common/device.h"
+#include "backends/common/file_pool.h"
+#include "backends/common/file_volumes.h"
+#include "backends/common/mounting.h"
+#include "backends/fs/build.h"
+#include "backends/fs/format.h"
+
+/* Whether the mount shows all of the device's filesystem. btrfs numbers its devices
+ * itself, and its root is a subvolume's. */
+static bool shows_device(const struct mounted *m, dev_t device)
+{
+	struct stat st;
+
+	if (m->device == device)
+		return !strcmp(m->root, "/");
+	return !strncmp(m->source, "/dev/", 5) && !stat(m->source, &st) &&
+	       S_ISBLK(st.st_mode) && st.st_rdev == device;
+}
+
+/* 1: its device is mounted on the target, 0: nothing is. */
+static int is_mounted(const struct pool_spec *spec, const char *path, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	dev_t device;
+	int r;
+
+	if (!spec->target || spec->target[0] != '/')
+		return error_set(err, EINVAL,
+				 "the pool's target path must be absolute, not '%s'",
+				 spec->target ? spec->target : "");
+	r = mounting_find(spec->target, &m, err);
+	if (r <= 0)
+		return r;
+	r = device_number(path, &device, err);
+	if (r < 0)
+		return r;
+	if (shows_device(&m, device))
+		return 1;
+	return error_set(err, EBUSY,
+			 "'%s' (%s) is mounted on '%s', and that is not '%s': unmount it "
+			 "first",
+			 m.source, m.type, spec->target, path);
+}
+
+static int fs_check(const struct pool_spec *spec, const struct host *host,
+		    struct call *call, bool *active, struct error *err)
+{
+	const char *path;
+
+	*active = fs_device(spec, &path, NULL) == 0 && is_mounted(spec, path, NULL) == 1;
+	return 0;
+}
+
+/* What there is to mount, and how; type is libvirt's "auto" or a format. */
+static int pick_type(const struct pool_spec *spec, const char *path,
+		     struct device_content *found, const struct format **format,
+		     struct error *err)
+{
+	int r = device_look(path, found, err);
+
+	*format = format_find(spec->source.format);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return error_set(err, EINVAL,
+				 "there is no filesystem on device '%s': 'build "
+				 "no-overwrite' makes the one that the definition "
+				 "names",
+				 path);
+	if (!*format)
+		*format = format_of_content(found);
+	if (!*format && !found->filesystem)
+		return error_set(err, EINVAL,
+				 "device '%s' has %s, which is no filesystem", path,
+				 found->type);
+	if (*format && (*format)->cannot_mount)
+		return error_set(err, EOPNOTSUPP,
+				 "a filesystem of format '%s' cannot be mounted: %s",
+				 (*format)->name, (*format)->cannot_mount);
+	return 0;
+}
+
+/* Linux does not tell the variants of ufs apart, and libblkid does. */
+static const char *variant(const struct pool_spec *spec, const char *type,
+			   const struct device_content *found)
+{
+	if (strcmp(type, "ufs") || strcmp(found->type, "ufs"))
+		return NULL;
+	for (size_t i = 0; i < spec->n_options; i++)
+		if (!strncmp(spec->options[i].name, "ufstype=", 8))
+			return NULL;
+	return !strcmp(found->version, "2") ? "ufstype=ufs2" : "ufstype=44bsd";
+}
+
+static int do_mount(const struct pool_spec *spec, const char *path, struct error *err)
+{
+	AUTO_FREE char *options = NULL;
+	struct device_content found;
+	const struct format *format;
+	const char *type;
+	dev_t device;
+	int r = device_number(path, &device, err);
+
+	if (r == 0)
+		r = pick_type(spec, path, &found, &format, err);
+	if (r < 0)
+		return r;
+	type = format ? format_kernel(format) : found.type;
+	options = mounting_options(spec, variant(spec, type, &found));
+	if (!options)
+		return error_code(err, ENOMEM, "cannot mount '%s'", path);
+	r = mounting_mount(path, spec->target, type, options, err);
+	if (r == -EINVAL && format && *found.type && !format_fits(format, &found))
+		error_prefix(err, "the definition says %s, the device has %s",
+			     format->name, found.type);
+	return r;
+}
+
+/* The directory has to be there before something is mounted on it. */
+static int check_target(const char *target, struct error *err)
+{
+	struct stat st;
+
+	if (stat(target, &st) < 0 && errno == ENOENT)
+		return error_set(err, ENOENT,
+				 "directory '%s' does not exist: not built yet: echo "
+				 "build > ctl",
+				 target);
+	return 0; /* mount says the rest */
+}
+
+static int fs_start(const struct pool_spec *spec, const struct host *host,
+		    struct call *call, void **pool, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	struct file_pool *fp;
+	const char *path;
+	bool ours = false;
+	int r = fs_device(spec, &path, err);
+
+	if (r == 0)
+		r = is_mounted(spec, path, err);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		r = check_target(spec->target, err);
+		if (r == 0)
+			r = do_mount(spec, path, err);
+		if (r < 0)
+			return r;
+		ours = true;
+	}
+	r = file_pool_open(spec, host, &fp, err);
+	if (r == 0)
+		*pool = fp;
+	else if (ours && mounting_find(spec->target, &m, NULL) > 0)
+		mounting_umount(&m, call, NULL);
+	return r;
+}
+
+static void fs_detach(void *pool)
+{
+	file_pool_close(pool);
+}
+
+/* 1: the mount that the pool was started on, 0: it was unmounted by somebody. */
+static int own_mount(struct file_pool *fp, struct mounted *m, struct error *err)
+{
+	AUTO_MOUNTED struct mounted top = { 0 };
+	int r = mounting_of(fp->dir, m, err);
+
+	if (r <= 0)
+		return r;
+	r = mounting_find(fp->target, &top, err);
+	if (r > 0 && top.id != m->id)
+		return error_set(err, EBUSY,
+				 "'%s' (%s) was mounted over the pool on '%s': unmount it "
+				 "first",
+				 top.source, top.type, fp->target);
+	return r;
+}
+
+static int fs_stop(void *pool, struct call *call, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	struct file_pool *fp = pool;
+	int r = own_mount(fp, &m, err);
+
+	if (r > 0) {
+		r = file_pool_let_go(fp, err);
+		if (r == 0)
+			r = mounting_umount(&m, call, err);
+		if (r < 0)
+			file_pool_refresh(fp, call, NULL);
+	}
+	if (r == 0)
+		file_pool_close(fp);
+	return r;
+}
+
+/* The bare directory below is never taken for the pool. */
+static int fs_refresh(void *pool, struct call *call, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	struct file_pool *fp = pool;
+	int r = own_mount(fp, &m, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return error_set(err, EIO,
+				 "the pool's filesystem was unmounted from '%s': stop the "
+				 "pool and start it again",
+				 fp->target);
+	return file_pool_refresh(pool, call, err);
+}
+
+static const char *const tools[] = { "mkfs.ext4",  "mkfs.xfs",	"mkfs.vfat", "mkudffs",
+				     "mkfs.btrfs", "mkfs.gfs2", "qemu-img",  "scrub",
+				     NULL };
+
+BACKEND_DEFINE(
+	.type    = "fs",
+	.tools   = tools,
+	.check   = fs_check,
+	.start   = fs_start,
+	.stop    = fs_stop,
+	.detach  = fs_detach,
+	.build   = fs_build,
+	.remove  = fs_remove,
+	.refresh = fs_refresh,
+	FILE_VOLUME_MEMBERS,
+);
