@@ -184,6 +184,8 @@ def cuts(good, lengths):
     def serve(connection):
         left = next(lengths)
         target = socket.create_connection(("127.0.0.1", good))
+        for s in connection, target:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         def forward(source, sink):
             nonlocal left
             try:
