@@ -32,7 +32,10 @@ static void discovery_clear(struct discovery *d)
 
 static void refuse(struct discovery *d, struct iscsi_context *ctx, const char *what)
 {
-	error_set(&d->error, EIO, "cannot %s %s: %s", what, d->address, iscsi_get_error(ctx));
+	char reason[LOGIN_REASON];
+
+	error_set(&d->error, EIO, "cannot %s %s: %s", what, d->address,
+		  login_reason(ctx, reason));
 	d->done = true;
 }
 
@@ -105,7 +108,7 @@ static int ask_address(struct discovery *d, const char *address, struct call *ca
 			d->done = error_set(&d->error, EINTR, "interrupted");
 		else if (deadline_passed(until))
 			d->done = error_set(&d->error, ETIMEDOUT,
-					    "no answer from %s in time", address);
+					    "%s does not answer", address);
 		else
 			serve(d, ctx, until);
 	}

@@ -215,7 +215,7 @@ struct iscsi_context *login_context(const struct login *l, struct error *err)
 /* -- what the library says -- */
 
 /* Status class and detail of RFC 7143 11.13.5, which the library gives as text only. */
-static unsigned refused_status(const char *text)
+static unsigned status_in(const char *text)
 {
 	const char *at = strrchr(text, '(');
 	unsigned status = 0;
@@ -223,36 +223,58 @@ static unsigned refused_status(const char *text)
 	return at && sscanf(at, "(%u)", &status) == 1 ? status : 0;
 }
 
+const char *login_reason(const struct iscsi_context *ctx, char out[LOGIN_REASON])
+{
+	const char *text = iscsi_get_error((struct iscsi_context *)ctx);
+	const char *status = strstr(text, "Status: "), *error = strstr(text, "socket error ");
+
+	if (status)
+		text = status + strlen("Status: ");
+	else if (error)
+		text = error + strlen("socket error ");
+	else if (!*text || strstr(text, "reconnect"))
+		text = "it closed the connection";
+	else if (!strncmp(text, "iscsi_", 6) && strstr(text, ": "))
+		text = strstr(text, ": ") + 2;
+	snprintf(out, LOGIN_REASON, "%s", text);
+	out[strcspn(out, error ? "(" : "\n")] = '\0';
+	return out;
+}
+
 int login_refused(const struct login *l, const struct iscsi_context *ctx,
 		  const char *address, struct error *err)
 {
-	const char *text = iscsi_get_error((struct iscsi_context *)ctx);
-	const char *target = l->target ? l->target : "discovery";
+	char reason[LOGIN_REASON];
+	const char *text = login_reason(ctx, reason);
+	char what[MAX_STRING_SIZE + 16] = "discovery";
 
-	switch (refused_status(text)) {
+	if (l->target)
+		snprintf(what, sizeof(what), "target '%s'", l->target);
+
+	switch (status_in(text)) {
 	case 0x0201:
 	case 0x0202:
+		if (!l->username)
+			return error_set(err, EACCES,
+					 "%s at %s is refused without CHAP (%s): the source wants "
+					 "an <auth type='chap'>",
+					 what, address, text);
 		return error_set(err, EACCES,
-				 "the target '%s' at %s refuses %s%s%s (%s): check %s", target,
-				 address, l->username ? "the user '" : "a login without CHAP",
-				 l->username ? l->username : "", l->username ? "'" : "",
-				 text,
-				 l->username ? "its name in <auth> and the secret" :
-					       "whether it wants <auth type='chap'>");
+				 "%s at %s is refused to the user '%s' (%s): check the name in "
+				 "<auth> and the secret",
+				 what, address, l->username, text);
 	case 0x0203:
 	case 0x0204:
 		return error_set(err, ENODEV,
-				 "there is no target '%s' at %s for the initiator '%s' (%s): its "
-				 "access list may hide it",
-				 target, address, l->initiator, text);
+				 "there is no %s at %s for the initiator '%s' (%s): its access "
+				 "list may hide it",
+				 what, address, l->initiator, text);
 	default:
 		break;
 	}
 	if (strstr(text, "CHAP"))
 		return error_set(err, EACCES,
-				 "the target '%s' at %s did not prove itself (%s): check the "
-				 "secret '%s/mutual'",
-				 target, address, text, secret_id(l));
-	return error_set(err, EIO, "cannot log in to target '%s' at %s: %s", target, address,
-			 *text ? text : "the connection was closed");
+				 "%s at %s did not prove itself (%s): check the secret '%s/mutual'",
+				 what, address, text, secret_id(l));
+	return error_set(err, EIO, "cannot log in to %s at %s: %s", what, address, text);
 }

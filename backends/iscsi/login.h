@@ -37,6 +37,11 @@ struct iscsi_context *login_context(const struct login *, struct error *);
 /* The context no longer needs the password: it is overwritten. */
 void login_forget(struct iscsi_context *);
 
+#define LOGIN_REASON 300
+
+/* Why the library failed last, for a person: without its names of functions. */
+const char *login_reason(const struct iscsi_context *, char out[LOGIN_REASON]);
+
 /* The error of a login that the target refused, by what the library says. Returns -errno. */
 int login_refused(const struct login *, const struct iscsi_context *, const char *address,
 		  struct error *);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX "unit:0:0:"
+#define PREFIX  "unit:0:0:"
+#define IO_SIZE (1u << 20) /* some commands at once */
 
 struct lun *lun_new(uint16_t number)
 {
@@ -90,6 +91,7 @@ void lun_stat(const struct lun *lun, struct vol_stat *out)
 		.size = lun_size(lun),
 		.allocated = lun->mapped_ns ? lun->allocated : lun_size(lun),
 		.ident = lun->ident,
+		.io_size = IO_SIZE,
 	};
 }
 

@@ -274,13 +274,18 @@ static void tell_lost(struct session *s)
 
 /* -- logging in -- */
 
+static bool first_is_late(const struct session *s)
+{
+	return s->first && s->first_ns && clock_now() >= s->first_ns;
+}
+
 /* Connecting or logging in failed; s->error says why. */
 static void login_failed(struct session *s)
 {
 	disconnect(s);
 	s->address = (s->address + 1) % s->login.n_addresses;
 	s->failures++;
-	if (s->first && (!s->address || s->error.code == EACCES)) {
+	if (s->first && (!s->address || s->error.code == EACCES || first_is_late(s))) {
 		s->state = SESSION_ENDED;
 		answer(&s->first, -s->error.code, &s->error);
 		return;
@@ -296,7 +301,10 @@ static void login_failed(struct session *s)
 
 static void broken_by(struct session *s, int code, const char *what)
 {
-	error_set(&s->error, code, "%s %s: %s", what, address_of(s), iscsi_get_error(s->ctx));
+	char reason[LOGIN_REASON];
+
+	error_set(&s->error, code, "%s %s: %s", what, address_of(s),
+		  login_reason(s->ctx, reason));
 	s->broken = true;
 }
 
@@ -471,6 +479,8 @@ static size_t session_prepare(void *arg, struct pollfd *fds, uint64_t *until)
 		*until = MIN(*until, s->until_ns);
 	if (s->state == SESSION_DOWN)
 		*until = MIN(*until, s->retry_ns);
+	if (s->first && s->first_ns)
+		*until = MIN(*until, s->first_ns);
 	if (!events)
 		return 0;
 	fds[0] = (struct pollfd){ .fd = iscsi_get_fd(s->ctx), .events = events };
@@ -498,15 +508,23 @@ static void send_all(struct session *s)
 	pump(s, &s->waiting);
 }
 
+static void login_late(struct session *s, unsigned seconds)
+{
+	error_set(&s->error, ETIMEDOUT, "%s does not answer within %u s", address_of(s),
+		  seconds);
+	login_failed(s);
+}
+
 static void watch(struct session *s)
 {
 	uint64_t now = clock_now();
 
-	if (s->state == SESSION_LOGIN && now >= s->until_ns) {
-		error_set(&s->error, ETIMEDOUT, "no answer from %s within %u s",
-			  address_of(s), (unsigned)(LOGIN_NS / NS_PER_S));
-		login_failed(s);
+	if (first_is_late(s)) {
+		login_late(s, s->first_s);
+		return;
 	}
+	if (s->state == SESSION_LOGIN && now >= s->until_ns)
+		login_late(s, LOGIN_NS / NS_PER_S);
 	if (s->state == SESSION_EARLY || s->state == SESSION_READY)
 		watch_target(s, now);
 	watch_running(s, now);
@@ -604,6 +622,17 @@ static void run_last(struct loop_task *task)
 		s->until_ns += LOGOUT_NS;
 }
 
+/* A little before the caller's, so that the answer says which server it was. */
+static void set_deadline(struct session *s, const struct call *call)
+{
+	uint64_t now = clock_now(), left = call->deadline_ns - now;
+
+	if (!call->deadline_ns || call->deadline_ns <= now)
+		return;
+	s->first_ns = call->deadline_ns - MIN(left / 4, 200 * NS_PER_MS);
+	s->first_s = (left + NS_PER_S / 2) / NS_PER_S;
+}
+
 int session_start(struct session *s, const struct session_ops *ops, void *arg,
 		  struct login *login, struct call *call, struct error *err)
 {
@@ -617,6 +646,7 @@ int session_start(struct session *s, const struct session_ops *ops, void *arg,
 	list_init(&s->waiting);
 	list_init(&s->running);
 	list_init(&s->lingering);
+	set_deadline(s, call);
 	t = new_turn(s, run_first);
 	r = t ? loop_new(&session_loop, s, &s->loop, err) :
 		error_code(err, ENOMEM, "cannot log in");

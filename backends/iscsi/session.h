@@ -40,6 +40,8 @@ struct session {
 	size_t address;    /* of login.addresses: in use, or next */
 	size_t failures;   /* logins in a row */
 	uint64_t until_ns; /* LOGIN: when it has taken too long; last: when the end has */
+	uint64_t first_ns; /* when the start has; 0: it may take what it takes */
+	unsigned first_s;  /* that it was given */
 	uint64_t retry_ns; /* DOWN: when to log in */
 	uint64_t busy_ns, answered_ns; /* since when something runs; when something came */
 	uint64_t asked_ns; /* when the target was asked whether it lives; 0: it was not */
