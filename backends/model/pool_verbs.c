@@ -280,7 +280,7 @@ static int build_or_delete(struct pool *p, const char *what, const struct verb *
 			   struct call *call, struct error *err)
 {
 	AUTO_DEFINITION struct definition *d = NULL;
-	enum pool_state was;
+	enum pool_state was = POOL_INACTIVE; /* gcc does not see that it is set */
 	int r = begin_build(p, what, &d, &was, err);
 
 	if (r < 0)
