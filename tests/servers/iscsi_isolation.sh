@@ -1,7 +1,7 @@
 #!/bin/sh
 # A target that hangs, dies and comes back: it hurts its own pool alone, what is asked of that ends in
 # time, and what fsync acknowledged is there when the target is, without a restart of ours.
-# limit: 100
+# limit: 180
 # tsan
 mount_options=timeout=3
 . "${0%/*}/../tree/lib.sh"
@@ -32,6 +32,36 @@ ended()
 	fi
 	grep -q -e "$(errno_text EIO)" -e "$(errno_text ETIMEDOUT)" "$tmp/err" ||
 		fail "ended otherwise: $* ($(cat "$tmp/err"))"
+}
+
+# 64 reads in flight end as one does, and nobody waits behind them
+many_end() # of descriptor 7
+{
+	python3 - <<-'END' || fail "64 reads of a dead target"
+		import os, threading, time
+		fd = 7
+		begin, ended = time.monotonic(), []
+		def run(i):
+		    try:
+		        ended.append(os.pread(fd, 4096, i * 65536))
+		    except OSError as e:
+		        ended.append(e.errno)
+		jobs = [threading.Thread(target=run, args=(i,)) for i in range(64)]
+		[j.start() for j in jobs]
+		[j.join() for j in jobs]
+		took = time.monotonic() - begin
+		assert took < 8, f"{took} s"
+		assert all(e in (5, 110) for e in ended), ended
+	END
+}
+
+# a list is whole, or there is none
+whole_list() # POOL
+{
+	if within 8 ls "$storage/pools/$1/volumes"; then
+		[ "$(cat "$tmp/out")" = "$(printf '%s\n%s' "$one" "$two")" ] ||
+			fail "a dead target has the LUNs $(cat "$tmp/out")"
+	fi
 }
 
 # one after the other acknowledges what it has written, until it may not
@@ -80,11 +110,17 @@ for type in iscsi-direct iscsi; do
 			[ "$(wc -l <"$tmp/acknowledged")" -gt 40 ]
 		}
 		eventually 20 enough
+		exec 7<"$pool/volumes/$two"
 		tgt $how
+		many_end &
+		many=$!
+		whole_list "$type"
 		others_answer "$type"
 		ended dd if="$pool/volumes/$two" of=/dev/null bs=4k count=1
 		ended dd if="$tmp/data" of="$pool/volumes/$two" bs=64k count=10 conv=notrunc,fsync
 		others_answer "$type"
+		wait "$many" || exit 1
+		exec 7<&-
 		if wait "$writer"; then fail "the writer ended well"; fi
 		grep -q -e 'Errno 5' -e 'Errno 110' "$tmp/writer" || fail "the writer: $(cat "$tmp/writer")"
 		eventually 10 grep -qx away "$pool/state"
