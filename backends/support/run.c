@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "backends/support/clock.h"
+#include "backends/support/cpus.h"
 
 #define PATHS         "/usr/sbin:/usr/bin:/sbin:/bin"
 #define STDERR_LIMIT  4096
@@ -220,8 +221,10 @@ int run_tool(struct run *r, struct error *err)
 {
 	struct child c = { .pidfd = -1, .in = -1, .out = -1, .err = -1 };
 	struct error local = { 0 };
-	int result = start(r, &c, &local);
+	int result;
 
+	cpus_use(CPUS_ALL); /* the tool inherits them */
+	result = start(r, &c, &local);
 	if (result < 0) {
 		child_close(&c);
 		return error_copy(err, &local);
