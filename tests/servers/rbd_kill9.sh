@@ -36,8 +36,8 @@ eventually 20 test -r "$storage/README"
 eventually 30 grep -qx running "$storage/pools/p/state"
 cd "$storage/pools/p"
 begin=$(date +%s)
-cmp "$tmp/small" volumes/kept || fail "a volume that nobody wrote differs"
-cmp -n $((24 * M)) "$tmp/data" volumes/sized || fail "what fsync acknowledged is lost"
+same volumes/kept "$tmp/small" || fail "a volume that nobody wrote differs"
+same volumes/sized "$tmp/data" $((24 * M)) || fail "what fsync acknowledged is lost"
 size $((48 * M)) volumes/sized
 [ -e volumes/new ] || fail "the volume being uploaded is gone"
 [ $(($(date +%s) - begin)) -lt 20 ] || fail "reading waited for the dead writer's lock"
@@ -46,8 +46,8 @@ rbd export --no-progress another - | cmp - "$tmp/small" || fail "another volume 
 
 # the dead one's locks go within Ceph's half minute; whoever wants them waits or is told
 eventually 60 dd if="$tmp/data" of=volumes/sized bs=1M conv=notrunc,fsync status=none
-cmp "$tmp/data" volumes/sized || fail "writing after the crash"
+same volumes/sized "$tmp/data" || fail "writing after the crash"
 eventually 60 rm volumes/new
 rbd ls | grep -qx new && fail "rm left the image"
 cp "$tmp/data" volumes/new
-cmp "$tmp/data" volumes/new || fail "uploading again after the crash"
+same volumes/new "$tmp/data" || fail "uploading again after the crash"

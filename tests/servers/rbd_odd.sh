@@ -1,0 +1,129 @@
+#!/bin/sh
+# Images that others made in every way there is: each listed with its size and what it uses, read
+# and written. One that is broken says so and hurts no other.
+# limit: 120
+cluster_options=POOLS=data
+. "${0%/*}/../tree/lib.sh"
+. "${0%/*}/ceph.sh"
+need python3
+
+M=1048576
+rbd_pool p
+cd "$storage/pools/p"
+head -c $((6 * M)) /dev/urandom >"$tmp/data"
+
+make() # NAME OPTION…
+{
+	name=$1
+	shift
+	rbd create --size 12M "$@" "$name" 2>"$tmp/err" || fail "$(cat "$tmp/err")"
+	names="$names $name"
+}
+
+names=
+make plain
+make no-map --image-feature layering
+make locked --image-feature layering,exclusive-lock
+make mapped --image-feature layering,exclusive-lock,object-map
+make small --object-size 64K
+make large --object-size 32M
+make striped --object-size 1M --stripe-unit 64K --stripe-count 4
+make journal --image-feature layering,exclusive-lock,journaling
+make elsewhere --data-pool data
+make invalid
+make resized
+rbd resize --no-progress --size 20M resized
+rbd resize --no-progress --allow-shrink --size 12M resized
+
+# written by others: what we list is what they say
+for name in $names; do
+	dd if="$tmp/data" bs=1M count=4 status=none >"$tmp/piece"
+	ask_ceph images <<-END
+		with rbd.Image(pool, '$name') as image:
+		    image.write(open('$tmp/piece', 'rb').read(), 3 << 20)
+	END
+done
+ask_ceph images <<'END'
+with rbd.Image(pool, 'invalid') as image:
+    ident = image.id()
+pool.remove_object('rbd_object_map.' + ident)
+END
+rbd info invalid >/dev/null # whoever opens it next finds that out
+[ "$(ls volumes | sort)" = "$(rbd ls | sort)" ] || fail "the list is $(ls volumes), not $(rbd ls)"
+for name in $names; do
+	size $((12 * M)) "volumes/$name"
+	used=$(image_used "$name")
+	[ "$(du -B 1 "volumes/$name" | cut -f 1)" = "$used" ] ||
+		fail "du of $name: $(du -B 1 "volumes/$name"), not $used"
+	dd if="volumes/$name" bs=1M skip=3 count=4 status=none | cmp - "$tmp/piece" ||
+		fail "$name reads other bytes"
+	dd if="$tmp/data" of="volumes/$name" bs=1M seek=1 conv=notrunc,fsync status=none
+	dd if="volumes/$name" bs=1M skip=1 count=6 status=none | cmp - "$tmp/data" ||
+		fail "$name does not keep what is written"
+	same_as_ceph "$name" "volumes/$name"
+	truncate -s 14M "volumes/$name"
+	image_size $((14 * M)) "$name"
+	cp --sparse=auto "volumes/$name" "$tmp/out"
+	same "volumes/$name" "$tmp/out" || fail "a sparse cp of $name takes bytes for holes"
+done
+
+# very large: the size is right and nothing walks through it
+rbd create --size 64T huge
+size 70368744177664 volumes/huge
+timeout 20 du volumes/huge >"$tmp/out" || fail "du of a large image takes for ever"
+echo end | timeout 20 dd of=volumes/huge bs=1M seek=67108863 conv=notrunc status=none
+[ "$(tail -c $M volumes/huge | head -c 3)" = end ] || fail "the end of a large image"
+timeout 20 python3 - volumes/huge <<'END' || fail "SEEK_DATA in a large image"
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+at = os.lseek(fd, 0, os.SEEK_DATA)
+sys.exit(not (67108863 << 20) - (4 << 20) <= at <= 67108863 << 20)
+END
+
+# what is not in the pool's own list: trash, another namespace
+rbd create --size 1M thrown
+rbd trash mv thrown
+rbd namespace create images/space
+rbd create --size 1M images/space/inside
+ls volumes >"$tmp/out"
+! grep -qx -e thrown -e inside "$tmp/out" || fail "the list has $(cat "$tmp/out")"
+
+# names that no file can have are left out; the rest is whole
+ask_ceph images <<'END'
+for name in ('with/slash', '.', '..'):
+    try:
+        rbd.RBD().create(pool, name, 1 << 20)
+    except Exception as e:
+        print(e, file=sys.stderr)
+END
+ls volumes >"$tmp/out" || fail "a name with a slash fails the list"
+for name in $names huge; do
+	grep -qx "$name" "$tmp/out" || fail "$name is missing beside odd names"
+done
+ls -l volumes >"$tmp/out" || fail "$(cat "$tmp/out")"
+
+# a header that is gone, one that is rubbish, a directory entry without an image
+rbd create --size 1M headless
+rbd create --size 1M rubbish
+ask_ceph images <<'END'
+def ident(name):
+    with rbd.Image(pool, name) as image:
+        return image.id()
+pool.remove_object('rbd_header.' + ident('headless'))
+header = 'rbd_header.' + ident('rubbish')
+for key in ('size', 'order', 'object_prefix'):
+    with rados.WriteOpCtx() as op:
+        pool.set_omap(op, (key,), (b'\xff' * 3,))
+        pool.operate_write_op(op, header)
+END
+ls volumes >"$tmp/out" || fail "a broken image fails the list"
+for name in $names headless rubbish; do
+	grep -qx "$name" "$tmp/out" || fail "$name is missing beside broken ones"
+done
+for name in headless rubbish; do
+	if cat "volumes/$name" >/dev/null 2>"$tmp/err"; then fail "$name can be read"; fi
+	grep -q "$name" "$storage/error" || fail "the error does not name it: $(cat "$storage/error")"
+done
+size $((14 * M)) volumes/plain
+cmp -n 100 volumes/plain volumes/no-map
+is running state
