@@ -201,6 +201,13 @@ bool decode_wwid(const uint8_t *data, size_t len, const struct inquiry *inquiry,
 	return *out;
 }
 
+void decode_serial_wwid(const char *serial, const struct inquiry *inquiry,
+			char out[WWID_TEXT])
+{
+	snprintf(out, WWID_TEXT, "S%-8s%-16s%s", inquiry->vendor, inquiry->product, serial);
+	tidy(out);
+}
+
 static uint32_t get32_within(const uint8_t *data, size_t len, size_t at)
 {
 	return at + 4 <= len ? get32(data + at) : 0;

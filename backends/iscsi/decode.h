@@ -33,6 +33,10 @@ bool decode_serial(const uint8_t *data, size_t len, char out[WWID_TEXT]);
 bool decode_wwid(const uint8_t *data, size_t len, const struct inquiry *inquiry,
 		 char out[WWID_TEXT]);
 
+/* The same of a unit that has a serial number only. */
+void decode_serial_wwid(const char *serial, const struct inquiry *inquiry,
+			char out[WWID_TEXT]);
+
 /* Page 0xb0, in blocks; 0: not told, or no limit. */
 struct block_limits {
 	uint32_t transfer, unmap, unmap_ranges, unmap_granularity, unmap_alignment;

@@ -31,7 +31,7 @@ struct probe {
 	struct list link;
 	struct scan *scan;
 	struct lun *lun;
-	struct command ready, inquiry, names, capacity;
+	struct command ready, inquiry, names, serial, capacity;
 };
 
 static void scan_begin(struct scan *s);
@@ -192,6 +192,13 @@ static void scan_found(struct scan *s)
 
 /* -- one unit -- */
 
+static void scan_send(struct scan *s, struct command *c)
+{
+	c->early = true;
+	c->deadline_ns = clock_now() + PROBE_NS;
+	session_send(&s->pool->session, c);
+}
+
 static void probed(struct scan *s)
 {
 	if (--s->left == 0)
@@ -235,15 +242,34 @@ static void on_inquiry(struct command *c, int result, const struct error *err)
 	probed(probe->scan);
 }
 
+static void on_serial(struct command *c, int result, const struct error *err)
+{
+	struct probe *probe = container_of(c, struct probe, serial);
+	size_t len;
+	const uint8_t *data = command_data(c, &len);
+	char serial[WWID_TEXT];
+
+	if (result == 0 && decode_serial(data, len, serial))
+		decode_serial_wwid(serial, &probe->lun->inquiry, probe->lun->wwid);
+	probed(probe->scan);
+}
+
+/* Old units have a serial number only. */
 static void on_names(struct command *c, int result, const struct error *err)
 {
 	struct probe *probe = container_of(c, struct probe, names);
 	size_t len;
 	const uint8_t *data = command_data(c, &len);
 
-	if (result == 0) /* its inquiry came before: they are answered in order */
-		decode_wwid(data, len, &probe->lun->inquiry, probe->lun->wwid);
-	probed(probe->scan);
+	/* the inquiry came before: they are answered in order */
+	if (result == 0 && decode_wwid(data, len, &probe->lun->inquiry, probe->lun->wwid)) {
+		probed(probe->scan);
+		return;
+	}
+	command_init(&probe->serial, c->lun,
+		     scsi_cdb_inquiry(1, SCSI_INQUIRY_PAGECODE_UNIT_SERIAL_NUMBER, PAGE_BYTES),
+		     on_serial);
+	scan_send(probe->scan, &probe->serial);
 }
 
 static void on_capacity(struct command *c, int result, const struct error *err)
@@ -260,13 +286,6 @@ static void on_capacity(struct command *c, int result, const struct error *err)
 		fail(probe, &bad, "tells a strange size");
 	}
 	probed(probe->scan);
-}
-
-static void scan_send(struct scan *s, struct command *c)
-{
-	c->early = true;
-	c->deadline_ns = clock_now() + PROBE_NS;
-	session_send(&s->pool->session, c);
 }
 
 static void probe_send(struct probe *probe)
