@@ -3,7 +3,7 @@
 # another pool goes on at its full speed, and the hung ones end in time.
 # limit: 120
 # tsan
-mount_options=timeout=8
+mount_options=timeout=20
 . "${0%/*}/lib.sh"
 need_backend fake
 need fio python3
@@ -46,12 +46,12 @@ beside=$(round)
 kill -0 "${hung%% *}" || fail "the reads did not hang: $(cat "$tmp/fio")"
 echo "alone $alone ms, beside 64 hung reads $beside ms"
 # generous: a thread that waits for the silent source would make it seconds
-[ "$beside" -lt $((alone * 4 + 1500)) ] || fail "the good pool took $beside ms instead of $alone"
+[ "$beside" -lt $((alone * 5 + 5000)) ] || fail "the good pool took $beside ms instead of $alone"
 start=$(date +%s)
 for pid in $hung; do
 	if wait "$pid"; then fail "a stuck read succeeded"; fi
 done
-[ $(($(date +%s) - start)) -le 30 ] || fail "the hung reads ended late"
-grep -q 'no answer within 8 s' "$storage/pools/bad/info/v/error" || fail "the error does not say why"
+[ $(($(date +%s) - start)) -le 100 ] || fail "the hung reads ended late"
+grep -q 'no answer within 20 s' "$storage/pools/bad/info/v/error" || fail "the error does not say why"
 control_off bad read
 eventually 10 cmp "$tmp/small" "$storage/pools/bad/volumes/v"

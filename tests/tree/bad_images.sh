@@ -29,7 +29,7 @@ def read(path):
         assert e.errno in (errno.EINVAL, errno.EIO, errno.EOPNOTSUPP, errno.EFBIG, errno.ELOOP), (path, e)
         return None
     finally:
-        if time.monotonic() - start > 5:
+        if time.monotonic() - start > 30:
             slow.append(path)
 
 # cut at every byte, under one name
@@ -92,7 +92,7 @@ for name in lies:
     except OSError:
         assert open(f"{pool}/info/{name}/error").read().strip(), name
         assert open(f"{native}/{name}", "rb").read() == data, f"{name} was changed by a resize that failed"
-    if time.monotonic() - start > 10:
+    if time.monotonic() - start > 60:
         slow.append(name + " resize")
 
 # backing loops of one, two and many

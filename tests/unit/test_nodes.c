@@ -213,9 +213,9 @@ static int teardown(void **state)
 
 	(void)state;
 	nodes_close();
-	model_settle(1000, stuck, sizeof(stuck));
-	model_close(1000);
-	executors_drain(1000);
+	model_settle(60000, stuck, sizeof(stuck));
+	model_close(60000);
+	executors_drain(60000);
 	return nftw(top, drop, 16, FTW_DEPTH | FTW_PHYS);
 }
 

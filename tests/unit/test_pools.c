@@ -131,9 +131,9 @@ static void close_model(void)
 {
 	char stuck[POOL_NAME_MAX];
 
-	if (!model_settle(5000, stuck, sizeof(stuck)))
+	if (!model_settle(60000, stuck, sizeof(stuck)))
 		fail_msg("stuck in '%s'", stuck);
-	model_close(5000);
+	model_close(60000);
 }
 
 static int setup(void **state)
@@ -208,7 +208,7 @@ static void expect_state(struct pool *p, enum pool_state s)
 
 static void wait_state(struct pool *p, enum pool_state s)
 {
-	uint64_t until = clock_now() + 5 * NS_PER_S;
+	uint64_t until = clock_now() + 60 * NS_PER_S;
 
 	while (pool_state(p) != s && !deadline_passed(until))
 		usleep(1000);
@@ -409,8 +409,8 @@ static void test_retries(void **state)
 	EXPECT_OK(pool_verb(p, "stop", &nobody, &err));
 	atomic_store(&stub.failures, 2);
 	model_autostart();
-	wait_state(p, POOL_FAILED);
 	wait_state(p, POOL_RUNNING); /* after one and two seconds */
+	assert_int_equal(atomic_load(&stub.failures), 0);
 	EXPECT_OK(pool_verb(p, "stop", &nobody, &err));
 	atomic_store(&stub.failures, 1000);
 	EXPECT_ERROR(ENODEV, "", pool_verb(p, "start", &nobody, &err));
@@ -577,7 +577,7 @@ static void test_copied_definition(void **state)
 		"</uuid><target><path>/%s</path></target></pool>";
 	AUTO_POOL struct pool *a = NULL, *b = NULL;
 	AUTO_BUF struct buf error = { 0 };
-	uint64_t until = clock_now() + 5 * NS_PER_S;
+	uint64_t until = clock_now() + 60 * NS_PER_S;
 
 	put_file("a.xml", text);
 	put_file("b.xml", text);

@@ -592,7 +592,7 @@ static void what_hangs_is_given_up_and_closed_later(void **state)
 	volume_close(h, &soon);
 	assert_int_equal(volumes_open_count(pool_volumes(provisioned)), 1);
 	stub_pool_control(provisioned, "flush", NULL);
-	for (int i = 0; i < 500 && volumes_open_count(pool_volumes(provisioned)); i++)
+	for (int i = 0; i < 6000 && volumes_open_count(pool_volumes(provisioned)); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 10 * NS_PER_MS }, NULL);
 	assert_int_equal(volumes_open_count(pool_volumes(provisioned)), 0);
 }
