@@ -181,10 +181,11 @@ void loop_call_put(struct loop_call *c)
 /* Why the caller need not wait any longer; 0: it does. */
 static int given_up(const struct call *call, struct error *err)
 {
-	if (call && call->cancelled && atomic_load(call->cancelled))
-		return error_set(err, EINTR, "interrupted");
+	/* what is out of time is cancelled as well: that is not what to tell */
 	if (call && deadline_passed(call->deadline_ns))
 		return error_set(err, ETIMEDOUT, "no answer within the time allowed");
+	if (call && call->cancelled && atomic_load(call->cancelled))
+		return error_set(err, EINTR, "interrupted");
 	return 0;
 }
 
