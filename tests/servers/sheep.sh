@@ -79,6 +79,19 @@ sheepdog_pool()
 	is running "$storage/pools/$1/state"
 }
 
+# fails_in_time COMMAND…: EIO or ETIMEDOUT, within the timeout and what a busy machine adds
+fails_in_time()
+{
+	begin_=$(date +%s%N)
+	if timeout 20 "$@" >"$tmp/out" 2>"$tmp/err"; then
+		fail "succeeded: $*"
+	fi
+	took_=$((($(date +%s%N) - begin_) / 1000000))
+	grep -q -e "$(errno_text EIO)" -e "$(errno_text ETIMEDOUT)" "$tmp/err" ||
+		fail "$* said after $took_ ms: $(cat "$tmp/err")"
+	[ "$took_" -lt 12000 ] || fail "took $took_ ms: $*"
+}
+
 # -- witnesses: another client of the cluster --
 
 quoted()

@@ -252,8 +252,6 @@ class Cluster:
             return Answer(NO_VDI)
         if inode_oid(request.base) not in self.objects:
             return Answer(NO_BASE)
-        if request.base != vid:
-            self.trap("a snapshot of VDI %x, no longer the working one: a rebase" % request.base)
         tags = [self.tag(snap) for snap in self.of_name(name)]
         if self.tag(vid) and tags.count(self.tag(vid)) > 1:
             self.trap("a second snapshot with tag %r" % self.tag(vid))

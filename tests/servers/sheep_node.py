@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         self.node, self.sheep = node, node.sheep
         self.buffer = bytearray()
         self.held = []          # answers that wait for a later one
-        self.transport = None
+        self.transport, self.mute = None, False
 
     def connection_made(self, transport):
         self.transport = transport
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             self.write(data)
 
     def write(self, data):
-        if self.transport.is_closing():
+        if self.mute or self.transport.is_closing():
             return
         self.transport.write(data)
         held, self.held = self.held, []
@@ -139,7 +139,8 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def do_part(self, request, size):
-        self.send(self.answer(request)[:int(size)])
+        self.write(self.answer(request)[:int(size)])
+        self.mute = True
 
     def do_ignore(self, request, _):
         pass

@@ -41,19 +41,6 @@ others_answer()
 		fail "another pool does not write"
 }
 
-# fails_in_time COMMAND…: EIO or ETIMEDOUT, within the timeout and what a busy machine adds
-fails_in_time()
-{
-	begin_=$(date +%s%N)
-	if timeout 20 "$@" >"$tmp/out" 2>"$tmp/err"; then
-		fail "succeeded: $*"
-	fi
-	took_=$((($(date +%s%N) - begin_) / 1000000))
-	grep -q -e "$(errno_text EIO)" -e "$(errno_text ETIMEDOUT)" "$tmp/err" ||
-		fail "$* said after $took_ ms: $(cat "$tmp/err")"
-	[ "$took_" -lt 8000 ] || fail "took $took_ ms: $*"
-}
-
 dir_pool good
 head -c $M /dev/urandom >"$storage/pools/good/volumes/v"
 sheepdog_pool p
