@@ -25,8 +25,9 @@ static uint64_t deadline_of(const struct request *r)
 }
 
 /*
- * The kernel tells of the first signal alone, whatever it is: one that is no reason to give
- * up is followed by looks for another. A wait for a lock ends by any, as alarm(2) does it.
+ * The kernel tells of the first signal alone, whatever it is: one that is no reason to
+ * give up is followed by looks for another. A wait for a lock ends by any, as programs
+ * with alarm(2) want it.
  */
 static bool is_given_up(struct request *r)
 {

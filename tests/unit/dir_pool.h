@@ -61,7 +61,12 @@ static inline int dir_pool_setup(void **state)
 
 	strcpy(p->path, "/tmp/storagefs-test-XXXXXX");
 	assert_non_null(mkdtemp(p->path));
-	p->host = (struct host){ p, dir_pool_secret, dir_pool_changed, dir_pool_lost };
+	p->host = (struct host){
+			.ctx = p,
+			.secret = dir_pool_secret,
+			.changed = dir_pool_changed,
+			.lost = dir_pool_lost,
+		};
 	p->call = (struct call){ .uid = geteuid(), .gid = getegid(), .mode = 0640 };
 	p->spec = spec;
 	p->spec.target = p->path;
