@@ -14,10 +14,14 @@ DEFINE_CLEANUP(cleanup_addrinfo, struct addrinfo *, freeaddrinfo)
 static int code_of(int eai)
 {
 	switch (eai) {
-	case EAI_AGAIN: return EAGAIN;
-	case EAI_MEMORY: return ENOMEM;
-	case EAI_SYSTEM: return errno;
-	default: return ENODEV;
+	case EAI_AGAIN:
+		return EAGAIN;
+	case EAI_MEMORY:
+		return ENOMEM;
+	case EAI_SYSTEM:
+		return errno;
+	default:
+		return ENODEV;
 	}
 }
 
@@ -27,8 +31,10 @@ static int resolve_failed(const char *host, int eai, struct error *err)
 
 	if (eai == EAI_AGAIN)
 		return error_set(err, code,
-			"the host %s could not be looked up, since no name server answers: "
-			"check /etc/resolv.conf, or give its address", host);
+				 "the host %s could not be looked up, since no name "
+				 "server answers: "
+				 "check /etc/resolv.conf, or give its address",
+				 host);
 	return error_set(err, code, "the host %s is not known: %s; check <host name=…>",
 			 host, eai == EAI_SYSTEM ? strerror(code) : gai_strerror(eai));
 }
@@ -56,8 +62,8 @@ static void set_address(struct address *a, const struct addrinfo *from, unsigned
 	memcpy(&a->sa, from->ai_addr, from->ai_addrlen);
 	a->sa_len = from->ai_addrlen;
 	a->port = (uint16_t)port;
-	if (getnameinfo(from->ai_addr, from->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
-			NI_NUMERICHOST))
+	if (getnameinfo(from->ai_addr, from->ai_addrlen, numeric, sizeof(numeric), NULL,
+			0, NI_NUMERICHOST))
 		strcpy(numeric, "?");
 	snprintf(a->text, sizeof(a->text),
 		 from->ai_family == AF_INET6 ? "[%.50s]:%u" : "%.50s:%u", numeric, port);
@@ -75,7 +81,8 @@ int address_resolve(const char *host, unsigned port, unsigned default_port,
 	if (!port)
 		port = default_port;
 	if (port > UINT16_MAX)
-		return error_set(err, EINVAL, "%u is no port: it must be below 65536", port);
+		return error_set(err, EINVAL, "%u is no port: it must be below 65536",
+				 port);
 	r = bare_host(host, bare, sizeof(bare), err);
 	if (r < 0)
 		return r;

@@ -21,11 +21,11 @@ struct address {
 };
 
 /*
- * All addresses of a host (a name, an IPv4 or an IPv6 address, with or without brackets) in
- * the resolver's order; *list is the caller's to free(). A port of 0 means default_port.
- * Waits for the resolver: only where waiting is allowed. Returns how many (at least one).
- * Errors: -ENODEV the name is not known, -EAGAIN the resolver does not answer now, -EINVAL
- * it is no host name, -ENOMEM.
+ * All addresses of a host (a name, an IPv4 or an IPv6 address, with or without brackets)
+ * in the resolver's order; *list is the caller's to free(). A port of 0 means
+ * default_port. Waits for the resolver: only where waiting is allowed. Returns how many
+ * (at least one). Errors: -ENODEV the name is not known, -EAGAIN the resolver does not
+ * answer now, -EINVAL it is no host name, -ENOMEM.
  */
 int address_resolve(const char *host, unsigned port, unsigned default_port,
 		    struct address **list, struct error *err);

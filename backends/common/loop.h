@@ -1,7 +1,8 @@
 /*
- * A thread that owns one session with a server: libraries and protocols that want a single
- * thread get theirs here. It waits for the session's descriptors, for tasks that other
- * threads bring, and for time; all callbacks run on it, so what they share needs no lock.
+ * A thread that owns one session with a server: libraries and protocols that want a
+ * single thread get theirs here. It waits for the session's descriptors, for tasks that
+ * other threads bring, and for time; all callbacks run on it, so what they share needs no
+ * lock.
  */
 #pragma once
 
@@ -26,32 +27,33 @@ struct loop_task {
 #define LOOP_FDS 4
 
 struct loop_ops {
-	/* What to wait for: fills up to LOOP_FDS entries and returns how many, and may lower
-	 * *until (clock_now() time; at most a second from now on entry). Called before each
-	 * wait. */
+	/* What to wait for: fills up to LOOP_FDS entries and returns how many, and may
+	 * lower *until (clock_now() time; at most a second from now on entry). Called
+	 * before each wait. */
 	size_t (*prepare)(void *arg, struct pollfd *fds, uint64_t *until);
-	/* After each wait, also when nothing came: revents as poll(2) left them, of the entries
-	 * that prepare gave. The tasks of this round have run already. */
+	/* After each wait, also when nothing came: revents as poll(2) left them, of the
+	 * entries that prepare gave. The tasks of this round have run already. */
 	void (*ready)(void *arg, const struct pollfd *fds, size_t n);
 };
 
 /* Errors: -ENOMEM, -EMFILE, -EAGAIN (no thread). The ops stay the caller's. */
 int loop_new(const struct loop_ops *, void *arg, struct loop **, struct error *);
 
-/* Runs what was submitted before, ends the thread and frees the loop; not from its thread. */
+/* Runs what was submitted before, ends the thread and frees the loop; not from its
+ * thread. */
 void loop_free(struct loop *);
 
 /* From any thread; does not wait. Tasks run in the order they came. */
 void loop_submit(struct loop *, struct loop_task *);
 
 /*
- * One question of a thread that may wait, answered on the loop's thread. The caller embeds it
- * in a struct of his own with what is asked and what is answered. References are counted, so
- * that a caller who gave up leaves the question its memory: all that run touches must be in
- * that struct.
+ * One question of a thread that may wait, answered on the loop's thread. The caller
+ * embeds it in a struct of his own with what is asked and what is answered. References
+ * are counted, so that a caller who gave up leaves the question its memory: all that run
+ * touches must be in that struct.
  */
 struct loop_call {
-	struct loop_task task; /* run is set by the caller */
+	struct loop_task task;		     /* run is set by the caller */
 	void (*release)(struct loop_call *); /* frees the struct around it */
 	pthread_mutex_t lock;
 	pthread_cond_t answered;
