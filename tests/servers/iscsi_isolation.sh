@@ -103,6 +103,7 @@ for type in iscsi-direct iscsi; do
 	iscsi_pool "$type" "$type" plain
 	pool=$storage/pools/$type
 	for how in pause stop; do
+		: >"$tmp/acknowledged"
 		python3 "$tmp/writer.py" "$pool/volumes/$one" >"$tmp/acknowledged" 2>"$tmp/writer" &
 		writer=$!
 		enough()
