@@ -1,5 +1,6 @@
 /*
- * Pool type "rbd": starting and stopping a pool, its sizes, and the table of what it can do.
+ * Pool type "rbd": starting and stopping a pool, its sizes, and the table of what it can
+ * do.
  */
 #include "backends/rbd/rbd.h"
 
@@ -19,19 +20,23 @@ static const char *peculiar(int result, int *code)
 	*code = -result;
 	switch (result) {
 	case -ETIMEDOUT:
-		return "Ceph does not answer: its OSDs or the way to them may be down ('ceph "
+		return "Ceph does not answer: its OSDs or the way to them may be down "
+		       "('ceph "
 		       "health' says so)";
 	case -ESHUTDOWN:
 		*code = EIO;
-		return "Ceph has shut this host out, since another client took its place: stop "
+		return "Ceph has shut this host out, since another client took its "
+		       "place: stop "
 		       "and start the pool";
 	case -EPERM:
 	case -EACCES:
 		*code = EACCES;
-		return "this Ceph user may not: 'ceph auth get' shows its caps, and 'profile rbd' "
+		return "this Ceph user may not: 'ceph auth get' shows its caps, and "
+		       "'profile rbd' "
 		       "is what a pool needs";
 	case -EROFS:
-		return "the image is read-only, or another client has taken its exclusive lock";
+		return "the image is read-only, or another client has taken its "
+		       "exclusive lock";
 	case -EDQUOT:
 	case -ENOSPC:
 		*code = ENOSPC;
@@ -54,8 +59,8 @@ int rbd_failed(struct rbd_pool *p, int result, struct error *err, const char *fm
 	va_start(ap, fmt);
 	vsnprintf(what.text, sizeof(what.text), fmt, ap);
 	va_end(ap);
-	return why ? error_set(err, code, "%s: %s", what.text, why) :
-		     error_code(err, code, "%s", what.text);
+	return why ? error_set(err, code, "%s: %s", what.text, why)
+		   : error_code(err, code, "%s", what.text);
 }
 
 int rbd_progress(uint64_t done, uint64_t total, void *arg)
@@ -88,8 +93,8 @@ static struct rbd_pool *pool_new(const struct pool_spec *spec, const struct host
 	if (!p)
 		return NULL;
 	p->host = *host;
-	p->all_allocated = spec->refresh_allocation &&
-			   !strcmp(spec->refresh_allocation, "capacity");
+	p->all_allocated =
+		spec->refresh_allocation && !strcmp(spec->refresh_allocation, "capacity");
 	list_init(&p->images);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -103,8 +108,8 @@ static struct rbd_pool *pool_new(const struct pool_spec *spec, const struct host
 	return NULL;
 }
 
-static int connect_pool(struct rbd_pool *p, const struct pool_spec *spec, struct call *call,
-			struct error *err)
+static int connect_pool(struct rbd_pool *p, const struct pool_spec *spec,
+			struct call *call, struct error *err)
 {
 	AUTO_FREE char *pool = NULL, *namespace = NULL;
 	int r = config_split_name(spec->source.name, &pool, &namespace, err);
@@ -213,13 +218,17 @@ static void end(struct rbd_pool *p, uint64_t deadline_ns)
 	struct ending *e = ending_new(p);
 
 	if (!e)
-		log_warning("the connection to Ceph pool '%s' stays open: no thread is left to "
-			    "close it", path);
+		log_warning("the connection to Ceph pool '%s' stays open: no thread is "
+			    "left to "
+			    "close it",
+			    path);
 	else if (wait_for(e, deadline_ns))
 		ending_free(e);
 	else
-		log_warning("Ceph does not answer: the connection to its pool '%s' is left to "
-			    "end by itself", path);
+		log_warning("Ceph does not answer: the connection to its pool '%s' is "
+			    "left to "
+			    "end by itself",
+			    path);
 }
 
 static int rbd_stop(void *pool, struct call *call, struct error *err)
@@ -227,7 +236,8 @@ static int rbd_stop(void *pool, struct call *call, struct error *err)
 	struct rbd_pool *p = pool;
 	uint64_t until = clock_now() + p->cluster.op_timeout_s * NS_PER_S;
 
-	end(p, call->deadline_ns && call->deadline_ns < until ? call->deadline_ns : until);
+	end(p,
+	    call->deadline_ns && call->deadline_ns < until ? call->deadline_ns : until);
 	return 0;
 }
 
@@ -243,7 +253,7 @@ static void rbd_detach(void *pool)
 static int rbd_refresh(void *pool, struct call *call, struct error *err)
 {
 	roll_forget(pool, NULL);
-	return 0;
+	return pulse_ask(pool, err);
 }
 
 /* As libvirt has it: the cluster's size and free space, the pool's own data. Without a
@@ -259,41 +269,24 @@ static int rbd_sizes(void *pool, struct pool_stat *out, struct call *call,
 	if (r == 0)
 		r = rados_ioctx_pool_stat(p->cluster.io, &own);
 	if (r < 0)
-		return rbd_failed(p, r, err, "cannot ask for the size of Ceph pool '%s'", p->path);
+		return rbd_failed(p, r, err, "cannot ask for the size of Ceph pool '%s'",
+				  p->path);
 	out->capacity = cluster.kb * 1024;
 	out->available = cluster.kb_avail * 1024;
 	out->allocation = own.num_bytes;
 	return 0;
 }
 
-BACKEND_DEFINE(
-	.type = "rbd",
-	.volumes = VOLUMES_PROVISIONED,
-	.parallel = true,
-	.start = rbd_start,
-	.stop = rbd_stop,
-	.detach = rbd_detach,
-	.refresh = rbd_refresh,
-	.pool_stat = rbd_sizes,
-	.list = rbd_vol_list,
-	.vol_stat = rbd_vol_stat,
-	.vol_describe = rbd_vol_describe,
-	.vol_create = rbd_vol_create,
-	.vol_delete = rbd_vol_delete,
-	.vol_rename = rbd_vol_rename,
-	.vol_resize = rbd_vol_resize,
-	.vol_wipe = rbd_vol_wipe,
-	.vol_flatten = rbd_vol_flatten,
-	.vol_open = rbd_vol_open,
-	.vol_close = rbd_vol_close,
-	.vol_submit = rbd_vol_submit,
-	.vol_fstat = rbd_vol_fstat,
-	.vol_seek = rbd_vol_seek,
-	.vol_copy = rbd_vol_copy,
-	.snap_list = rbd_snapshot_list,
-	.snap_stat = rbd_snapshot_stat,
-	.snap_create = rbd_snapshot_create,
-	.snap_delete = rbd_snapshot_delete,
-	.snap_revert = rbd_snapshot_revert,
-	.discover = rbd_discover,
-);
+BACKEND_DEFINE(.type = "rbd", .volumes = VOLUMES_PROVISIONED, .parallel = true,
+	       .start = rbd_start, .stop = rbd_stop, .detach = rbd_detach,
+	       .refresh = rbd_refresh, .pool_stat = rbd_sizes, .list = rbd_vol_list,
+	       .vol_stat = rbd_vol_stat, .vol_describe = rbd_vol_describe,
+	       .vol_create = rbd_vol_create, .vol_delete = rbd_vol_delete,
+	       .vol_rename = rbd_vol_rename, .vol_resize = rbd_vol_resize,
+	       .vol_wipe = rbd_vol_wipe, .vol_flatten = rbd_vol_flatten,
+	       .vol_open = rbd_vol_open, .vol_close = rbd_vol_close,
+	       .vol_submit = rbd_vol_submit, .vol_fstat = rbd_vol_fstat,
+	       .vol_seek = rbd_vol_seek, .vol_copy = rbd_vol_copy,
+	       .snap_list = rbd_snapshot_list, .snap_stat = rbd_snapshot_stat,
+	       .snap_create = rbd_snapshot_create, .snap_delete = rbd_snapshot_delete,
+	       .snap_revert = rbd_snapshot_revert, .discover = rbd_discover, );

@@ -6,8 +6,9 @@
  * Names beginning with rados_ and rbd_ are the libraries', but for struct rbd_pool,
  * rbd_failed and the members of struct backend in rbd.c.
  *
- * rbd_pool.lock guards the open images, the roll and the pulse's fields. It is held across
- * no call of librados or librbd. Completions run on the libraries' threads and never wait.
+ * rbd_pool.lock guards the open images, the roll and the pulse's fields. It is held
+ * across no call of librados or librbd. Completions run on the libraries' threads and
+ * never wait.
  */
 #pragma once
 
@@ -29,8 +30,8 @@ int config_split_name(const char *name, char **pool, char **namespace, struct er
 
 /* IMAGE@SNAP with or without this pool's path before it, as a backing path has it.
  * -EINVAL: it is none, or in another pool. */
-int config_split_backing(const char *path, const char *pool_path, char **image, char **snap,
-			 struct error *err);
+int config_split_backing(const char *path, const char *pool_path, char **image,
+			 char **snap, struct error *err);
 
 /* Sizes are whole sectors: QEMU aborts at others, and the kernel's rbd cuts them. */
 uint64_t config_round_size(uint64_t size);
@@ -42,9 +43,9 @@ unsigned config_op_timeout(uint64_t timeout_ns);
 /* -- rbd_monitors.c -- */
 
 /*
- * Asks the hosts which of Ceph's two protocols they speak, all at once, and adds those that
- * answered to mon_host with explicit protocols: librados takes its whole timeout to say that
- * a key is wrong, or a port closed, when it is left to find that out.
+ * Asks the hosts which of Ceph's two protocols they speak, all at once, and adds those
+ * that answered to mon_host with explicit protocols: librados takes its whole timeout to
+ * say that a key is wrong, or a port closed, when it is left to find that out.
  */
 int monitors_find(const struct pool_source *source, uint64_t deadline_ns,
 		  struct buf *mon_host, struct error *err);
@@ -52,7 +53,7 @@ int monitors_find(const struct pool_source *source, uint64_t deadline_ns,
 /* -- rbd_connect.c -- */
 
 struct cluster {
-	rados_t rados;    /* NULL: not connected */
+	rados_t rados;	  /* NULL: not connected */
 	rados_ioctx_t io; /* NULL: no pool chosen */
 	unsigned op_timeout_s;
 };
@@ -70,7 +71,7 @@ void cluster_close(struct cluster *c);
 
 struct header {
 	char *name, *id; /* id NULL: is looked up; "": an image of the old format */
-	int result;      /* 0, or why the rest is not known: -ENOENT, … */
+	int result;	 /* 0, or why the rest is not known: -ENOENT, … */
 	uint64_t size, features, flags;
 	unsigned order; /* objects have 1 << order bytes */
 	struct timespec modified;
@@ -92,7 +93,8 @@ void header_clear(struct header *h);
 
 #define OBJECT_MAP_HEADER 18
 
-/* The text of an encoded string (length, bytes); the caller frees it. NULL: it is none. */
+/* The text of an encoded string (length, bytes); the caller frees it. NULL: it is none.
+ */
 char *decode_string(const char *data, size_t len);
 bool decode_u64(const char *data, size_t len, uint64_t *out);
 bool decode_time(const char *data, size_t len, struct timespec *out);
@@ -119,8 +121,10 @@ struct roll {
 
 /* Names and identities as just listed; takes the array. */
 void roll_replace(struct rbd_pool *p, struct header *headers, size_t n);
-/* What is known of an image and is fresh, or read now. -ENOENT. The caller clears *out. */
-int roll_header(struct rbd_pool *p, const char *name, struct header *out, struct error *err);
+/* What is known of an image and is fresh, or read now. -ENOENT. The caller clears *out.
+ */
+int roll_header(struct rbd_pool *p, const char *name, struct header *out,
+		struct error *err);
 /* We have changed it. NULL: anything may have changed. */
 void roll_forget(struct rbd_pool *p, const char *name);
 /* Frees a listing that nobody has used for a while; with the lock held. */
@@ -156,7 +160,8 @@ int image_get(struct rbd_pool *p, const char *name, const char *snap, enum image
 	      struct call *call, struct image **out, struct error *err);
 /* Does not wait: what has to be told to Ceph is told in the background. */
 void image_put(struct image *i, enum image_use use);
-/* Waits until an image that nobody uses is closed, so that it can be removed or renamed. */
+/* Waits until an image that nobody uses is closed, so that it can be removed or renamed.
+ */
 int image_wait_closed(struct rbd_pool *p, const char *name, struct call *call,
 		      struct error *err);
 void image_renamed(struct rbd_pool *p, const char *from, const char *to);
@@ -171,9 +176,11 @@ struct pulse {
 	uint64_t version; /* of the directory object; 0: not known */
 };
 
-/* Looks once, so that a pool that cannot be used does not start, and goes on looking. */
+/* Asks once, so that a pool that cannot be used does not start, and goes on looking. */
 int pulse_start(struct rbd_pool *p, struct error *err);
 void pulse_stop(struct rbd_pool *p);
+/* Looks once, for who asks. */
+int pulse_ask(struct rbd_pool *p, struct error *err);
 /* Something was not answered: look now. */
 void pulse_hurry(struct rbd_pool *p);
 /* We have changed names ourselves. */
@@ -193,13 +200,16 @@ struct rbd_pool {
 	struct pulse pulse;
 };
 
-/* librbd's way to tell a call how far it is; its negative answer ends what can be ended. */
+#define RBD_IO_SIZE (1u << 20) /* what readers and writers should ask for at a time */
+
+/* librbd's way to tell a call how far it is; its negative answer ends what can be ended.
+ */
 int rbd_progress(uint64_t done, uint64_t total, void *call);
 
 /*
  * The sentence for a negative result of librados or librbd, and Ceph's peculiar errnos as
- * the tree has them. fmt says what could not be done. Returns the negative errno. p may be
- * NULL.
+ * the tree has them. fmt says what could not be done. Returns the negative errno. p may
+ * be NULL.
  */
 int rbd_failed(struct rbd_pool *p, int result, struct error *err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5), nonnull(4)));

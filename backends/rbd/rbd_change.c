@@ -20,14 +20,16 @@ static int make_clone(struct rbd_pool *p, const char *name, const char *backing,
 	r = rbd_clone3(p->cluster.io, parent, snap, p->cluster.io, name, options);
 	rbd_image_options_destroy(options);
 	if (r == -ENOENT)
-		return error_set(err, ENOENT, "there is no snapshot '%s' of image '%s' in '%s'",
-				 snap, parent, p->path);
+		return error_set(err, ENOENT,
+				 "there is no snapshot '%s' of image '%s' in '%s'", snap,
+				 parent, p->path);
 	return r;
 }
 
 /* A clone has its snapshot's size, unless the description wants more. */
-static int size_clone(struct rbd_pool *p, const char *name, const struct volume_spec *spec,
-		      struct call *call, struct error *err)
+static int size_clone(struct rbd_pool *p, const char *name,
+		      const struct volume_spec *spec, struct call *call,
+		      struct error *err)
 {
 	struct vol_stat st;
 	int r = spec->has_capacity ? rbd_vol_stat(p, name, &st, call, err) : 0;
@@ -53,9 +55,11 @@ static int make_image(struct rbd_pool *p, const char *name, uint64_t size)
 static int check_spec(const struct volume_spec *spec, struct error *err)
 {
 	if (spec->format && strcmp(spec->format, "raw"))
-		return error_set(err, EINVAL, "an image in Ceph is raw, not '%s'", spec->format);
+		return error_set(err, EINVAL, "an image in Ceph is raw, not '%s'",
+				 spec->format);
 	if (spec->encryption.format)
-		return error_set(err, EOPNOTSUPP, "images in Ceph are not encrypted by us");
+		return error_set(err, EOPNOTSUPP,
+				 "images in Ceph are not encrypted by us");
 	return 0;
 }
 
@@ -72,15 +76,18 @@ int rbd_vol_create(void *pool, const char *name, const struct volume_spec *spec,
 	if (spec->backing.path)
 		r = make_clone(p, name, spec->backing.path, err);
 	else
-		r = make_image(p, name, spec->has_capacity ? config_round_size(spec->capacity) : 0);
+		r = make_image(p, name,
+			       spec->has_capacity ? config_round_size(spec->capacity)
+						  : 0);
 	pulse_forgive(p);
 	roll_forget(p, name);
 	if (r == -EEXIST)
-		return error_set(err, EEXIST, "there is an image '%s' in '%s' already", name,
-				 p->path);
+		return error_set(err, EEXIST, "there is an image '%s' in '%s' already",
+				 name, p->path);
 	if (r < 0)
-		return err && err->code ? r :
-			rbd_failed(p, r, err, "cannot make image '%s'", name);
+		return err && err->code
+			       ? r
+			       : rbd_failed(p, r, err, "cannot make image '%s'", name);
 	return spec->backing.path ? size_clone(p, name, spec, call, err) : 0;
 }
 
@@ -111,19 +118,21 @@ static int has_snapshots(struct rbd_pool *p, const char *name, struct call *call
 	AUTO_BUF struct buf names = { 0 };
 
 	name_snapshots(p, name, call, &names);
-	return error_set(err, EBUSY,
-			 "image '%s' has snapshots (%s): remove them first, in snapshots/%s",
-			 name, names.len ? buf_text(&names) : "more than a few", name);
+	return error_set(
+		err, EBUSY,
+		"image '%s' has snapshots (%s): remove them first, in snapshots/%s", name,
+		names.len ? buf_text(&names) : "more than a few", name);
 }
 
 /* Who else has it open; a client that died is there for half a minute more. */
 static int is_watched(struct rbd_pool *p, const char *name, struct call *call,
 		      struct error *err)
 {
-	return error_set(err, EBUSY,
-			 "image '%s' is open elsewhere: 'rbd status %s/%s' shows where; a client "
-			 "that died is forgotten after 30 seconds",
-			 name, p->path, name);
+	return error_set(
+		err, EBUSY,
+		"image '%s' is open elsewhere: 'rbd status %s/%s' shows where; a client "
+		"that died is forgotten after 30 seconds",
+		name, p->path, name);
 }
 
 int rbd_vol_delete(void *pool, const char *name, struct call *call, struct error *err)
@@ -142,9 +151,11 @@ int rbd_vol_delete(void *pool, const char *name, struct call *call, struct error
 	case -EBUSY:
 		return is_watched(p, name, call, err);
 	case -ENOENT:
-		return error_set(err, ENOENT, "there is no image '%s' in '%s'", name, p->path);
+		return error_set(err, ENOENT, "there is no image '%s' in '%s'", name,
+				 p->path);
 	default:
-		return r < 0 ? rbd_failed(p, r, err, "cannot remove image '%s'", name) : 0;
+		return r < 0 ? rbd_failed(p, r, err, "cannot remove image '%s'", name)
+			     : 0;
 	}
 }
 
@@ -164,11 +175,13 @@ int rbd_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
 	if (r == 0)
 		image_renamed(p, from, to);
 	if (r == -EEXIST)
-		return error_set(err, EEXIST, "there is an image '%s' in '%s' already", to,
-				 p->path);
+		return error_set(err, EEXIST, "there is an image '%s' in '%s' already",
+				 to, p->path);
 	if (r == -ENOENT)
-		return error_set(err, ENOENT, "there is no image '%s' in '%s'", from, p->path);
-	return r < 0 ? rbd_failed(p, r, err, "cannot rename image '%s' to '%s'", from, to) : 0;
+		return error_set(err, ENOENT, "there is no image '%s' in '%s'", from,
+				 p->path);
+	return r < 0 ? rbd_failed(p, r, err, "cannot rename image '%s' to '%s'", from, to)
+		     : 0;
 }
 
 int rbd_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
@@ -180,7 +193,8 @@ int rbd_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 
 	if (r < 0)
 		return r;
-	r = rbd_resize2(i->rbd, config_round_size(size), flags & RESIZE_SHRINK, rbd_progress, call);
+	r = rbd_resize2(i->rbd, config_round_size(size), flags & RESIZE_SHRINK,
+			rbd_progress, call);
 	atomic_store(&i->wrote, true);
 	image_put(i, IMAGE_WRITE);
 	return r < 0 ? rbd_failed(p, r, err, "cannot resize image '%s'", name) : 0;
@@ -197,8 +211,8 @@ int rbd_vol_flatten(void *pool, const char *name, struct call *call, struct erro
 	r = rbd_flatten_with_progress(i->rbd, rbd_progress, call);
 	image_put(i, IMAGE_WRITE);
 	if (r == -EINVAL)
-		return error_set(err, EINVAL, "image '%s' is no clone: it has all of its data",
-				 name);
+		return error_set(err, EINVAL,
+				 "image '%s' is no clone: it has all of its data", name);
 	if (r == -ECANCELED)
 		return error_set(err, EINTR, "flattening image '%s' was cancelled", name);
 	return r < 0 ? rbd_failed(p, r, err, "cannot flatten image '%s'", name) : 0;

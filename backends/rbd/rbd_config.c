@@ -16,9 +16,10 @@ int config_split_name(const char *name, char **pool, char **namespace, struct er
 
 	*pool = *namespace = NULL;
 	if (!len || (slash && (!slash[1] || strchr(slash + 1, '/'))))
-		return error_set(err, EINVAL,
-				 "'%s' is no Ceph pool: source/name is POOL or POOL/NAMESPACE",
-				 name);
+		return error_set(
+			err, EINVAL,
+			"'%s' is no Ceph pool: source/name is POOL or POOL/NAMESPACE",
+			name);
 	*pool = strndup(name, len);
 	if (slash)
 		*namespace = strdup(slash + 1);
@@ -31,14 +32,15 @@ int config_split_name(const char *name, char **pool, char **namespace, struct er
 
 static int refuse_backing(const char *path, const char *pool_path, struct error *err)
 {
-	return error_set(err, EINVAL,
-			 "an image can be a clone of a snapshot in its own pool only: the "
-			 "backing path is '%s/IMAGE@SNAPSHOT', not '%s'",
-			 pool_path, path);
+	return error_set(
+		err, EINVAL,
+		"an image can be a clone of a snapshot in its own pool only: the "
+		"backing path is '%s/IMAGE@SNAPSHOT', not '%s'",
+		pool_path, path);
 }
 
-int config_split_backing(const char *path, const char *pool_path, char **image, char **snap,
-			 struct error *err)
+int config_split_backing(const char *path, const char *pool_path, char **image,
+			 char **snap, struct error *err)
 {
 	size_t prefix = strlen(pool_path);
 	const char *at;

@@ -41,11 +41,19 @@ static const struct {
 	{ "log_to_stderr", "false" },
 	{ "err_to_stderr", "false" },
 	{ "log_max_recent", "1" },
-	{ "debug_auth", "0/0" }, { "debug_client", "0/0" }, { "debug_context", "0/0" },
-	{ "debug_finisher", "0/0" }, { "debug_monc", "0/0" }, { "debug_ms", "0/0" },
-	{ "debug_objectcacher", "0/0" }, { "debug_objecter", "0/0" },
-	{ "debug_rados", "0/0" }, { "debug_rbd", "0/0" }, { "debug_tp", "0/0" },
-	{ "debug_timer", "0/0" }, { "debug_throttle", "0/0" },
+	{ "debug_auth", "0/0" },
+	{ "debug_client", "0/0" },
+	{ "debug_context", "0/0" },
+	{ "debug_finisher", "0/0" },
+	{ "debug_monc", "0/0" },
+	{ "debug_ms", "0/0" },
+	{ "debug_objectcacher", "0/0" },
+	{ "debug_objecter", "0/0" },
+	{ "debug_rados", "0/0" },
+	{ "debug_rbd", "0/0" },
+	{ "debug_tp", "0/0" },
+	{ "debug_timer", "0/0" },
+	{ "debug_throttle", "0/0" },
 };
 
 static int set_option(struct cluster *c, const char *name, const char *value,
@@ -55,7 +63,9 @@ static int set_option(struct cluster *c, const char *name, const char *value,
 
 	if (r == -ENOENT)
 		return error_set(err, EINVAL, "Ceph has no option '%s'", name);
-	return r < 0 ? error_set(err, EINVAL, "Ceph's option '%s' cannot be '%s'", name, value) : 0;
+	return r < 0 ? error_set(err, EINVAL, "Ceph's option '%s' cannot be '%s'", name,
+				 value)
+		     : 0;
 }
 
 static int set_seconds(struct cluster *c, const char *name, unsigned s, struct error *err)
@@ -85,8 +95,8 @@ static int set_options(struct cluster *c, const struct pool_option *options,
 }
 
 /* The key goes from SOURCE's secrets to librados and nowhere else. */
-static int set_key(struct cluster *c, const struct pool_auth *auth, const struct host *host,
-		   struct error *err)
+static int set_key(struct cluster *c, const struct pool_auth *auth,
+		   const struct host *host, struct error *err)
 {
 	WIPED_BUF struct buf key = { 0 };
 	int r;
@@ -99,10 +109,11 @@ static int set_key(struct cluster *c, const struct pool_auth *auth, const struct
 	if (r < 0)
 		return r;
 	if (rados_conf_set(c->rados, "key", buf_text(&key)) < 0)
-		return error_set(err, EINVAL,
-				 "the secret of the Ceph user '%s' is no key: it is the text that "
-				 "'ceph auth get-key client.%s' prints",
-				 auth->username, auth->username);
+		return error_set(
+			err, EINVAL,
+			"the secret of the Ceph user '%s' is no key: it is the text that "
+			"'ceph auth get-key client.%s' prints",
+			auth->username, auth->username);
 	return 0;
 }
 
@@ -115,28 +126,32 @@ static int explain(const struct pool_auth *auth, int result, struct error *err)
 	case -EPERM:
 		if (!auth->type)
 			break;
-		return error_set(err, EACCES,
-				 "Ceph refuses the user '%s' with this key: compare the secret "
-				 "with what 'ceph auth get-key client.%s' prints",
-				 user, user);
+		return error_set(
+			err, EACCES,
+			"Ceph refuses the user '%s' with this key: compare the secret "
+			"with what 'ceph auth get-key client.%s' prints",
+			user, user);
 	case -EINVAL:
-		return error_set(err, EINVAL,
-				 "the secret of the Ceph user '%s' is no key: it is the text that "
-				 "'ceph auth get-key client.%s' prints",
-				 user, user);
+		return error_set(
+			err, EINVAL,
+			"the secret of the Ceph user '%s' is no key: it is the text that "
+			"'ceph auth get-key client.%s' prints",
+			user, user);
 	case -ENOENT:
 		return error_set(err, EACCES, "Ceph has no user '%s'", user);
 	case -ETIMEDOUT:
-		return error_set(err, ETIMEDOUT,
-				 "the Ceph monitors do not let us in: perhaps they have no quorum "
-				 "('ceph -s' on one of them says so)");
+		return error_set(
+			err, ETIMEDOUT,
+			"the Ceph monitors do not let us in: perhaps they have no quorum "
+			"('ceph -s' on one of them says so)");
 	case -EOPNOTSUPP:
 		break;
 	default:
 		return error_code(err, -result, "cannot connect to the Ceph cluster");
 	}
-	return error_set(err, EACCES,
-			 "the Ceph cluster wants a key: add <auth type='ceph'> to the source");
+	return error_set(
+		err, EACCES,
+		"the Ceph cluster wants a key: add <auth type='ceph'> to the source");
 }
 
 static int make_handle(struct cluster *c, const struct pool_auth *auth, struct error *err)
@@ -171,7 +186,8 @@ int cluster_connect(struct cluster *c, const struct pool_source *source,
 	int r;
 
 	*c = (struct cluster){ .op_timeout_s = config_op_timeout(time_left(call)) };
-	r = monitors_find(source, clock_now() + c->op_timeout_s * NS_PER_S, &mon_host, err);
+	r = monitors_find(source, clock_now() + c->op_timeout_s * NS_PER_S, &mon_host,
+			  err);
 	if (r == 0)
 		r = make_handle(c, &source->auth, err);
 	if (r == 0)
@@ -197,13 +213,15 @@ static int check_namespace(struct cluster *c, const char *pool, const char *name
 	int r = rbd_namespace_exists(c->io, namespace, &exists);
 
 	if (r < 0)
-		return rbd_failed(NULL, r, err, "cannot use the namespace '%s' of Ceph pool '%s'",
+		return rbd_failed(NULL, r, err,
+				  "cannot use the namespace '%s' of Ceph pool '%s'",
 				  namespace, pool);
 	if (!exists)
-		return error_set(err, ENODEV,
-				 "the Ceph pool '%s' has no namespace '%s': make it with 'rbd "
-				 "namespace create %s/%s'",
-				 pool, namespace, pool, namespace);
+		return error_set(
+			err, ENODEV,
+			"the Ceph pool '%s' has no namespace '%s': make it with 'rbd "
+			"namespace create %s/%s'",
+			pool, namespace, pool, namespace);
 	rados_ioctx_set_namespace(c->io, namespace);
 	return 0;
 }
@@ -217,7 +235,8 @@ int cluster_choose_pool(struct cluster *c, const char *pool, const char *namespa
 		c->io = NULL;
 	if (r == -ENOENT)
 		return error_set(err, ENODEV,
-				 "the Ceph cluster has no pool '%s': 'ceph osd pool ls' there lists "
+				 "the Ceph cluster has no pool '%s': 'ceph osd pool ls' "
+				 "there lists "
 				 "those it has",
 				 pool);
 	if (r < 0)

@@ -3,8 +3,8 @@
  * image, so the bytes come here and go back, many pieces at a time and past the kernel;
  * zeros are not sent, and make no objects.
  *
- * A copy's lock guards where the next piece is and how many are under way. Pieces begin in
- * their order, so that what comes before the first that failed is whole.
+ * A copy's lock guards where the next piece is and how many are under way. Pieces begin
+ * in their order, so that what comes before the first that failed is whole.
  */
 #include "backends/rbd/rbd.h"
 
@@ -68,9 +68,11 @@ static int write_piece(struct piece *pc, rbd_completion_t done)
 {
 	struct copy *c = pc->copy;
 
-	return is_zero(pc->data, pc->len) ?
-		       rbd_aio_write_zeroes(c->to->rbd, c->to_off + pc->at, pc->len, done, 0, 0) :
-		       rbd_aio_write(c->to->rbd, c->to_off + pc->at, pc->len, pc->data, done);
+	return is_zero(pc->data, pc->len)
+		       ? rbd_aio_write_zeroes(c->to->rbd, c->to_off + pc->at, pc->len,
+					      done, 0, 0)
+		       : rbd_aio_write(c->to->rbd, c->to_off + pc->at, pc->len, pc->data,
+				       done);
 }
 
 /* Begins one half of a piece: then is called at its end. */
@@ -152,8 +154,8 @@ static ssize_t result_of(const struct copy *c, struct error *err)
 		return rbd_failed(c->to->pool, c->failed, err,
 				  "cannot copy image '%s' to image '%s'", c->from->name,
 				  c->to->name);
-	return error_set(err, c->len ? EINTR : EINVAL, "copying to image '%s' was cancelled",
-			 c->to->name);
+	return error_set(err, c->len ? EINTR : EINVAL,
+			 "copying to image '%s' was cancelled", c->to->name);
 }
 
 /* Half of the time that there is; what is left is asked for again. */
@@ -166,13 +168,18 @@ static uint64_t stop_time(const struct call *call)
 	return call->deadline_ns > now ? now + (call->deadline_ns - now) / 2 : now;
 }
 
-ssize_t rbd_vol_copy(const struct vol_file *from, off_t from_off, const struct vol_file *to,
-		     off_t to_off, size_t len, struct call *call, struct error *err)
+ssize_t rbd_vol_copy(const struct vol_file *from, off_t from_off,
+		     const struct vol_file *to, off_t to_off, size_t len,
+		     struct call *call, struct error *err)
 {
 	struct copy c = {
-		.from = ((struct opened *)from->vol)->image, .from_off = from_off,
-		.to = ((struct opened *)to->vol)->image, .to_off = to_off,
-		.len = len, .call = call, .stop_ns = stop_time(call),
+		.from = ((struct opened *)from->vol)->image,
+		.from_off = from_off,
+		.to = ((struct opened *)to->vol)->image,
+		.to_off = to_off,
+		.len = len,
+		.call = call,
+		.stop_ns = stop_time(call),
 		.busy = MIN(DEPTH, len / PIECE + 1),
 	};
 	unsigned n = c.busy;

@@ -53,14 +53,16 @@ bool decode_time(const char *data, size_t len, struct timespec *out)
  * and the count. */
 bool decode_map_header(const char *data, size_t len, uint64_t *objects)
 {
-	if (len < OBJECT_MAP_HEADER || get_u32(data) != OBJECT_MAP_HEADER - 4 || data[4] != 1)
+	if (len < OBJECT_MAP_HEADER || get_u32(data) != OBJECT_MAP_HEADER - 4 ||
+	    data[4] != 1)
 		return false;
 	*objects = get_u64(data + 10);
 	return true;
 }
 
-/* Two bits each, the first of a byte in its highest: 0 does not exist, 1 exists, 2 is being
- * removed, 3 exists and is the last snapshot's. What exists has its lower bit set. */
+/* Two bits each, the first of a byte in its highest: 0 does not exist, 1 exists, 2 is
+ * being removed, 3 exists and is the last snapshot's. What exists has its lower bit set.
+ */
 uint64_t decode_map_count(const unsigned char *bits, uint64_t n, bool *last)
 {
 	uint64_t whole = n / 4, count = 0;

@@ -1,5 +1,5 @@
-/* What could become a pool: the Ceph pools, and their namespaces, whose images the given user
- * may list. */
+/* What could become a pool: the Ceph pools, and their namespaces, whose images the given
+ * user may list. */
 #include "backends/rbd/rbd.h"
 
 #include <errno.h>
@@ -70,7 +70,8 @@ static int give_pool(struct cluster *c, const struct pool_source *from, const ch
 		r = give(from, pool, "", each, arg, err);
 		namespaces = read_namespaces(io, &len);
 	}
-	for (size_t at = 0; r >= 0 && namespaces && at < len; at += strlen(namespaces + at) + 1)
+	for (size_t at = 0; r >= 0 && namespaces && at < len;
+	     at += strlen(namespaces + at) + 1)
 		if (namespaces[at])
 			r = give(from, pool, namespaces + at, each, arg, err);
 	rados_ioctx_destroy(io);
@@ -100,8 +101,8 @@ static int give_pools(struct cluster *c, const struct pool_source *from, source_
 	return r < 0 ? r : 0;
 }
 
-int rbd_discover(const struct pool_source *from, const struct host *host, source_each each,
-		 void *arg, struct call *call, struct error *err)
+int rbd_discover(const struct pool_source *from, const struct host *host,
+		 source_each each, void *arg, struct call *call, struct error *err)
 {
 	struct cluster c;
 	int r = cluster_connect(&c, from, NULL, 0, host, call, err);

@@ -1,7 +1,7 @@
 /*
- * Images as their metadata objects have them, many at once. An image of the present format
- * has three: rbd_id.NAME holds its identity, rbd_header.ID its size and more as keys, and
- * rbd_object_map.ID two bits for each of its objects.
+ * Images as their metadata objects have them, many at once. An image of the present
+ * format has three: rbd_id.NAME holds its identity, rbd_header.ID its size and more as
+ * keys, and rbd_object_map.ID two bits for each of its objects.
  *
  * A batch's lock guards which header is next and how many are under way; a header belongs
  * to the fetch that works on it. librados ends each operation in bounded time, so a batch
@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/param.h>
 
-#define DEPTH     48            /* images under way at once */
-#define MAP_PIECE (64 * 1024)   /* of an object map, read at a time: 1 TiB of image */
-#define ID_MAX    256
-#define KEYS_MOST 64            /* those we look at sort before an image's snapshots */
+#define DEPTH	    48		/* images under way at once */
+#define MAP_PIECE   (64 * 1024) /* of an object map, read at a time: 1 TiB of image */
+#define ID_MAX	    256
+#define KEYS_MOST   64 /* those we look at sort before an image's snapshots */
 #define OBJECT_NAME 300
 
 struct batch {
@@ -186,7 +186,8 @@ static void map_read(rados_completion_t c, void *arg)
 static void name_map(const struct header *h, char name[OBJECT_NAME])
 {
 	if (h->snap_id)
-		snprintf(name, OBJECT_NAME, "rbd_object_map.%s.%016" PRIx64, h->id, h->snap_id);
+		snprintf(name, OBJECT_NAME, "rbd_object_map.%s.%016" PRIx64, h->id,
+			 h->snap_id);
 	else
 		snprintf(name, OBJECT_NAME, "rbd_object_map.%s", h->id);
 }
@@ -231,7 +232,8 @@ static void read_header(struct fetch *f)
 	int r = begin(f, header_read, &c);
 
 	snprintf(name, sizeof(name), "rbd_header.%s", f->h->id);
-	rados_read_op_omap_get_vals2(op, "", "", KEYS_MOST, &f->keys, &more, &f->keys_result);
+	rados_read_op_omap_get_vals2(op, "", "", KEYS_MOST, &f->keys, &more,
+				     &f->keys_result);
 	if (r == 0) {
 		r = rados_aio_read_op_operate(op, f->batch->pool->cluster.io, c, name, 0);
 		if (r < 0)
@@ -287,8 +289,10 @@ static void read_id(struct fetch *f)
 	int r = begin(f, id_read, &c);
 
 	if (r == 0) {
-		r = asprintf(&name, "rbd_id.%s", f->h->name) < 0 ? -ENOMEM :
-			rados_aio_read(f->batch->pool->cluster.io, name, c, f->id, ID_MAX, 0);
+		r = asprintf(&name, "rbd_id.%s", f->h->name) < 0
+			    ? -ENOMEM
+			    : rados_aio_read(f->batch->pool->cluster.io, name, c, f->id,
+					     ID_MAX, 0);
 		if (r < 0)
 			rados_aio_release(c);
 	}
@@ -358,5 +362,6 @@ int headers_read(struct rbd_pool *p, struct header *headers, size_t n, struct er
 	run(&b, fetches, depth);
 	pthread_mutex_destroy(&b.lock);
 	pthread_cond_destroy(&b.idle);
-	return b.failed < 0 ? rbd_failed(p, b.failed, err, "cannot look at the images") : 0;
+	return b.failed < 0 ? rbd_failed(p, b.failed, err, "cannot look at the images")
+			    : 0;
 }

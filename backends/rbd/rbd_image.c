@@ -4,8 +4,8 @@
  * The list, states and counts are under the pool's lock; opening and the exclusive lock's
  * taking are not, and whoever does that has the image's turn. A close goes on in the
  * background, and the image stays in the list until it has ended: an image that is opened
- * again, removed or renamed waits for that, since a second opening would be another client
- * to Ceph, with a lock and a cache of its own.
+ * again, removed or renamed waits for that, since a second opening would be another
+ * client to Ceph, with a lock and a cache of its own.
  */
 #include "backends/rbd/rbd.h"
 
@@ -15,14 +15,14 @@
 
 #include "backends/support/clock.h"
 
-#define ID_ROOM      256
-#define OBJECT_NAME  300
+#define ID_ROOM	    256
+#define OBJECT_NAME 300
 
 /* -- the list: the pool's lock is held -- */
 
 static struct image *find(struct rbd_pool *p, const char *name, const char *snap)
 {
-	list_for_each(l, &p->images) {
+	list_for_each (l, &p->images) {
 		struct image *i = container_of(l, struct image, link);
 
 		if (!strcmp(i->name, name) && !i->snap == !snap &&
@@ -85,15 +85,15 @@ static uint64_t deadline_of(const struct rbd_pool *p, const struct call *call)
 
 static int still_closing(const char *name, struct error *err)
 {
-	return error_set(err, ETIMEDOUT,
-			 "image '%s' is still being opened or closed: Ceph does not answer",
-			 name);
+	return error_set(
+		err, ETIMEDOUT,
+		"image '%s' is still being opened or closed: Ceph does not answer", name);
 }
 
 /* -- opening -- */
 
-/* Always for writing where we may, so that readers and writers share one cache; that takes
- * no lock yet. */
+/* Always for writing where we may, so that readers and writers share one cache; that
+ * takes no lock yet. */
 static int open_image(struct image *i, struct error *err)
 {
 	rados_ioctx_t io = i->pool->cluster.io;
@@ -105,8 +105,9 @@ static int open_image(struct image *i, struct error *err)
 		r = rbd_open_read_only(io, i->name, &i->rbd, i->snap);
 	}
 	if (r == -ENOENT)
-		return error_set(err, ENOENT, "there is no image '%s%s%s' in '%s'", i->name,
-				 i->snap ? "@" : "", i->snap ? i->snap : "", i->pool->path);
+		return error_set(err, ENOENT, "there is no image '%s%s%s' in '%s'",
+				 i->name, i->snap ? "@" : "", i->snap ? i->snap : "",
+				 i->pool->path);
 	if (r < 0)
 		return rbd_failed(i->pool, r, err, "cannot open image '%s'", i->name);
 	if (rbd_get_id(i->rbd, id, sizeof(id)) < 0)
@@ -198,10 +199,11 @@ static int check_owner(struct image *i, struct error *err)
 	if (r < 0 || !n)
 		return 0;
 	if (owner_watches(i, owner))
-		r = error_set(err, EBUSY,
-			      "image '%s' is in use: the client at %s has its exclusive lock; "
-			      "stop that first ('rbd status %s/%s' shows who it is)",
-			      i->name, owner, i->pool->path, i->name);
+		r = error_set(
+			err, EBUSY,
+			"image '%s' is in use: the client at %s has its exclusive lock; "
+			"stop that first ('rbd status %s/%s' shows who it is)",
+			i->name, owner, i->pool->path, i->name);
 	rbd_lock_get_owners_cleanup(&owner, n);
 	return r;
 }
@@ -216,11 +218,13 @@ static int take_lock(struct image *i, struct error *err)
 	if (r == -EINVAL)
 		return 0; /* an image without that feature */
 	if (r == -EROFS)
-		return error_set(err, EBUSY,
-				 "image '%s' is in use: another client keeps its exclusive lock",
-				 i->name);
+		return error_set(
+			err, EBUSY,
+			"image '%s' is in use: another client keeps its exclusive lock",
+			i->name);
 	return r < 0 ? rbd_failed(i->pool, r, err,
-				  "cannot take the exclusive lock of image '%s'", i->name) : 0;
+				  "cannot take the exclusive lock of image '%s'", i->name)
+		     : 0;
 }
 
 /* Waits for the image's turn and takes it. */
@@ -250,10 +254,11 @@ static int begin_writing(struct image *i, uint64_t deadline, struct error *err)
 	int r = 0;
 
 	if (i->read_only)
-		return error_set(err, EROFS,
-				 "image '%s' can only be read: this Ceph user may not write it "
-				 "('ceph auth get' shows its caps)",
-				 i->name);
+		return error_set(
+			err, EROFS,
+			"image '%s' can only be read: this Ceph user may not write it "
+			"('ceph auth get' shows its caps)",
+			i->name);
 	if (turn_take(i, deadline) < 0)
 		return still_closing(i->name, err);
 	if (!i->writers)
@@ -302,7 +307,8 @@ static void stamped(rados_completion_t c, void *arg)
 	close_image(arg);
 }
 
-/* librbd tells the time of a change once in a while: the last one may be later than that. */
+/* librbd tells the time of a change once in a while: the last one may be later than that.
+ */
 static void stamp_and_close(struct image *i)
 {
 	char object[OBJECT_NAME];
@@ -366,7 +372,7 @@ int image_wait_closed(struct rbd_pool *p, const char *name, struct call *call,
 void image_renamed(struct rbd_pool *p, const char *from, const char *to)
 {
 	SCOPED_LOCK(&p->lock);
-	list_for_each(l, &p->images) {
+	list_for_each (l, &p->images) {
 		struct image *i = container_of(l, struct image, link);
 		char *name = strcmp(i->name, from) ? NULL : strdup(to);
 

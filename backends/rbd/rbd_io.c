@@ -46,8 +46,11 @@ struct flight {
 };
 
 static const char *const doing[] = {
-	[IO_READ] = "read", [IO_WRITE] = "write to", [IO_FLUSH] = "sync",
-	[IO_PUNCH] = "punch a hole into", [IO_ZERO] = "zero a range of",
+	[IO_READ] = "read",
+	[IO_WRITE] = "write to",
+	[IO_FLUSH] = "sync",
+	[IO_PUNCH] = "punch a hole into",
+	[IO_ZERO] = "zero a range of",
 };
 
 static void answer(struct io *io, struct image *i, ssize_t result)

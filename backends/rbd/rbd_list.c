@@ -53,12 +53,14 @@ static size_t to_headers(struct names *names, struct header *headers)
 
 		if (!is_file_name(s->name))
 			continue;
-		headers[n++] = (struct header){ .name = take(s->name), .id = take(s->id) };
+		headers[n++] =
+			(struct header){ .name = take(s->name), .id = take(s->id) };
 	}
 	return n;
 }
 
-int rbd_vol_list(void *pool, vol_each each, void *arg, struct call *call, struct error *err)
+int rbd_vol_list(void *pool, vol_each each, void *arg, struct call *call,
+		 struct error *err)
 {
 	struct rbd_pool *p = pool;
 	CLEANUP(names_clear) struct names names = { 0 };
@@ -98,7 +100,9 @@ static int open_to_look(struct rbd_pool *p, const char *name, struct vol_stat *o
 		return r;
 	r = rbd_stat(i->rbd, &info, sizeof(info));
 	if (r == 0) {
-		*out = (struct vol_stat){ .size = info.size, .allocated = info.size };
+		*out = (struct vol_stat){ .size = info.size,
+					  .allocated = info.size,
+					  .io_size = RBD_IO_SIZE };
 		out->ident = hash_string(i->id, 0);
 	}
 	image_put(i, IMAGE_READ);
@@ -106,8 +110,8 @@ static int open_to_look(struct rbd_pool *p, const char *name, struct vol_stat *o
 }
 
 /* Without an object map it takes a question for each object: for small images only. */
-static void count_objects(struct rbd_pool *p, const struct header *h, struct vol_stat *out,
-			  struct call *call)
+static void count_objects(struct rbd_pool *p, const struct header *h,
+			  struct vol_stat *out, struct call *call)
 {
 	uint64_t used = 0;
 	struct image *i;
@@ -127,8 +131,11 @@ static void stat_of_header(struct rbd_pool *p, const struct header *h,
 		.size = h->size,
 		.allocated = h->has_used ? h->used : h->size,
 		.ident = hash_string(h->id, 0),
+		.io_size = RBD_IO_SIZE,
 		.has_times = h->has_modified,
-		.atime = h->modified, .mtime = h->modified, .ctime = h->modified,
+		.atime = h->modified,
+		.mtime = h->modified,
+		.ctime = h->modified,
 	};
 	if (!h->has_used && !p->all_allocated)
 		count_objects(p, h, out, call);
@@ -202,7 +209,8 @@ static int describe_parent(struct rbd_pool *p, const char *name, struct volume_s
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return rbd_failed(p, r, err, "cannot find out what image '%s' is a clone of", name);
+		return rbd_failed(p, r, err,
+				  "cannot find out what image '%s' is a clone of", name);
 	r = asprintf(&out->backing.path, "%s%s%s/%s@%s", parent.pool_name,
 		     *parent.pool_namespace ? "/" : "", parent.pool_namespace,
 		     parent.image_name, snap.name);
@@ -211,9 +219,9 @@ static int describe_parent(struct rbd_pool *p, const char *name, struct volume_s
 	out->backing.format = strdup("raw");
 	if (r < 0)
 		out->backing.path = NULL;
-	return r < 0 || !out->backing.format ?
-		       error_code(err, ENOMEM, "cannot describe image '%s'", name) :
-		       0;
+	return r < 0 || !out->backing.format
+		       ? error_code(err, ENOMEM, "cannot describe image '%s'", name)
+		       : 0;
 }
 
 int rbd_vol_describe(void *pool, const char *name, struct volume_spec *out,

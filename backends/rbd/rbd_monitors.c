@@ -17,10 +17,10 @@
 #include "backends/common/address.h"
 #include "backends/support/clock.h"
 
-#define PORT_V2    3300
-#define PORT_V1    6789
+#define PORT_V2	   3300
+#define PORT_V1	   6789
 #define BANNER_LEN 8
-#define MOST       64 /* addresses that are asked */
+#define MOST	   64 /* addresses that are asked */
 
 /* For others, once one has answered. */
 #define GRACE_NS (200 * NS_PER_MS)
@@ -71,7 +71,8 @@ static void add_monitor(struct monitors *m, const struct address *a, unsigned po
 }
 
 /* A host that is not known is an error only where no other is. */
-static int resolve(const struct pool_source *source, struct monitors *m, struct error *err)
+static int resolve(const struct pool_source *source, struct monitors *m,
+		   struct error *err)
 {
 	int r = 0;
 
@@ -88,13 +89,16 @@ static int resolve(const struct pool_source *source, struct monitors *m, struct 
 				add_monitor(m, &found[j], PORT_V1);
 		}
 	}
-	return m->n ? 0 : r < 0 ? r : error_set(err, EINVAL,
-						"the definition names no host of a Ceph monitor");
+	return m->n    ? 0
+	       : r < 0 ? r
+		       : error_set(err, EINVAL,
+				   "the definition names no host of a Ceph monitor");
 }
 
 static void begin(struct monitor *m)
 {
-	m->fd = socket(m->address.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	m->fd = socket(m->address.sa.ss_family,
+		       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (m->fd < 0 ||
 	    (connect(m->fd, (struct sockaddr *)&m->address.sa, m->address.sa_len) < 0 &&
 	     errno != EINPROGRESS))
@@ -147,7 +151,8 @@ static bool wait_round(struct monitors *m, uint64_t until)
 			continue;
 		of[n] = &m->list[i];
 		fds[n++] = (struct pollfd){ .fd = m->list[i].fd,
-					    .events = of[n - 1]->connected ? POLLIN : POLLOUT };
+					    .events = of[n - 1]->connected ? POLLIN
+									   : POLLOUT };
 	}
 	if (!n)
 		return false;
@@ -206,8 +211,8 @@ static const char *what_is_wrong(const struct monitor *m)
 		return "what answers there is no Ceph monitor";
 	if (m->code)
 		return strerrordesc_np(m->code);
-	return m->connected ? "it takes the connection and says nothing" :
-			      "it does not answer";
+	return m->connected ? "it takes the connection and says nothing"
+			    : "it does not answer";
 }
 
 static int nobody_spoke(const struct monitors *m, struct error *err)
@@ -221,9 +226,11 @@ static int nobody_spoke(const struct monitors *m, struct error *err)
 		buf_printf(&why, "%s%s: %s", i ? "; " : "", m->list[i].address.text,
 			   what_is_wrong(&m->list[i]));
 	}
-	return error_set(err, code,
-			 "no Ceph monitor can be reached (%s): check <host>, and that the "
-			 "monitors run", buf_text(&why));
+	return error_set(
+		err, code,
+		"no Ceph monitor can be reached (%s): check <host>, and that the "
+		"monitors run",
+		buf_text(&why));
 }
 
 int monitors_find(const struct pool_source *source, uint64_t deadline_ns,

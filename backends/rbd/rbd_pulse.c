@@ -1,7 +1,7 @@
 /*
- * Whether Ceph answers, and whether names have changed behind our back: one thread per pool
- * looks at the object that holds the images' names, now and then, and at once when something
- * was not answered.
+ * Whether Ceph answers, and whether names have changed behind our back: one thread per
+ * pool looks at the object that holds the images' names, now and then, and at once when
+ * something was not answered.
  *
  * The pulse's fields are under the pool's lock; the host is told without it.
  */
@@ -11,7 +11,7 @@
 
 #include "backends/support/clock.h"
 
-#define REST_NS      (5 * NS_PER_S)
+#define REST_NS	     (5 * NS_PER_S)
 #define REST_AWAY_NS NS_PER_S
 #define DIRECTORY    "rbd_directory"
 
@@ -34,7 +34,7 @@ static int look(struct rbd_pool *p, uint64_t *version)
 static bool is_new(struct rbd_pool *p, uint64_t version)
 {
 	SCOPED_LOCK(&p->lock);
-	bool new = p->pulse.version && version != p->pulse.version;
+	bool new = p->pulse.version &&version != p->pulse.version;
 
 	p->pulse.version = version;
 	return new;
@@ -47,7 +47,8 @@ static void tell(struct rbd_pool *p, int result)
 
 	p->pulse.away = is;
 	if (is && !was) {
-		rbd_failed(NULL, result, &err, "cannot reach the Ceph pool '%s'", p->path);
+		rbd_failed(NULL, result, &err, "cannot reach the Ceph pool '%s'",
+			   p->path);
 		p->host.lost(p->host.ctx, &err);
 	} else if (was && !is) {
 		p->host.lost(p->host.ctx, NULL);
@@ -96,12 +97,21 @@ static void *run(void *arg)
 	return NULL;
 }
 
+int pulse_ask(struct rbd_pool *p, struct error *err)
+{
+	uint64_t version;
+	int r = look(p, &version);
+
+	return r < 0 ? rbd_failed(NULL, r, err, "cannot use the Ceph pool '%s'", p->path)
+		     : 0;
+}
+
 int pulse_start(struct rbd_pool *p, struct error *err)
 {
-	int r = look(p, &p->pulse.version);
+	int r = pulse_ask(p, err);
 
 	if (r < 0)
-		return rbd_failed(NULL, r, err, "cannot use the Ceph pool '%s'", p->path);
+		return r;
 	r = pthread_create(&p->pulse.thread, NULL, run, p);
 	p->pulse.runs = r == 0;
 	return r ? error_code(err, r, "cannot watch the Ceph pool '%s'", p->path) : 0;

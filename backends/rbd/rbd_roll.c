@@ -1,7 +1,7 @@
 /*
  * What the last listing found. `ls -l` lists names and then asks for one after the other:
- * the first question reads the headers of a whole window of names at once, and those behind
- * it are answered from that.
+ * the first question reads the headers of a whole window of names at once, and those
+ * behind it are answered from that.
  *
  * All of it is under the pool's lock; headers are read without it.
  */
@@ -13,10 +13,10 @@
 
 #include "backends/support/clock.h"
 
-#define WINDOW   256
-#define FRESH_NS NS_PER_S        /* as long as the kernel keeps attributes */
-#define TRUST_NS (2 * NS_PER_S)  /* between a listing and the walk along it */
-#define KEEP_NS  (10 * NS_PER_S) /* one that nobody walks along takes memory only */
+#define WINDOW	 256
+#define FRESH_NS NS_PER_S	 /* as long as the kernel keeps attributes */
+#define TRUST_NS (2 * NS_PER_S)	 /* between a listing and the walk along it */
+#define KEEP_NS	 (10 * NS_PER_S) /* one that nobody walks along takes memory only */
 
 static struct roll_entry *find(struct roll *roll, const char *name)
 {
@@ -54,7 +54,8 @@ void roll_replace(struct rbd_pool *p, struct header *headers, size_t n)
 			continue;
 		}
 		e->header = headers[i];
-		if (map_insert(&fresh.by_name, &e->by_name, hash_string(e->header.name, 0)) < 0)
+		if (map_insert(&fresh.by_name, &e->by_name,
+			       hash_string(e->header.name, 0)) < 0)
 			fresh.n = n; /* found by nobody, but freed */
 	}
 	free(headers);
@@ -102,9 +103,9 @@ static int header_copy(const struct header *from, struct header *to)
 {
 	*to = *from;
 	to->name = to->id = NULL;
-	return copy_text(&to->name, from->name) < 0 || copy_text(&to->id, from->id) < 0 ?
-		       -ENOMEM :
-		       0;
+	return copy_text(&to->name, from->name) < 0 || copy_text(&to->id, from->id) < 0
+		       ? -ENOMEM
+		       : 0;
 }
 
 /* -- a window -- */
@@ -135,7 +136,8 @@ static int cut_window(struct roll *roll, const struct roll_entry *e, struct wind
 	if (!w->headers)
 		return -ENOMEM;
 	for (; w->n < n; w->n++)
-		if (header_copy(&roll->entries[first + w->n].header, &w->headers[w->n]) < 0)
+		if (header_copy(&roll->entries[first + w->n].header, &w->headers[w->n]) <
+		    0)
 			return -ENOMEM;
 	roll->next = first + n;
 	return 0;
@@ -172,7 +174,8 @@ static enum look look(struct rbd_pool *p, const char *name, struct header *out,
 	if (!e || now - p->roll.used_ns > TRUST_NS)
 		return UNKNOWN;
 	p->roll.used_ns = now;
-	if (e->read_ns && now - e->read_ns < FRESH_NS && header_copy(&e->header, out) == 0)
+	if (e->read_ns && now - e->read_ns < FRESH_NS &&
+	    header_copy(&e->header, out) == 0)
 		return FRESH;
 	header_clear(out);
 	return cut_window(&p->roll, e, w) < 0 ? UNKNOWN : WALK;
@@ -191,12 +194,14 @@ static int read_one(struct rbd_pool *p, const char *name, struct header *out,
 	r = headers_read(p, out, 1, err);
 	if (r < 0 || out->result == 0)
 		return r;
-	return out->result == -ENOENT ?
-		       error_set(err, ENOENT, "there is no image '%s'", name) :
-		       rbd_failed(p, out->result, err, "cannot look at image '%s'", name);
+	return out->result == -ENOENT
+		       ? error_set(err, ENOENT, "there is no image '%s'", name)
+		       : rbd_failed(p, out->result, err, "cannot look at image '%s'",
+				    name);
 }
 
-int roll_header(struct rbd_pool *p, const char *name, struct header *out, struct error *err)
+int roll_header(struct rbd_pool *p, const char *name, struct header *out,
+		struct error *err)
 {
 	CLEANUP(window_clear) struct window w = { 0 };
 	uint64_t now = clock_now();

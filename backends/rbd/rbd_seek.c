@@ -2,52 +2,82 @@
 #include "backends/rbd/rbd.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/param.h>
 
-/* Asked for at once of an image without an object map: each object is a question. */
-#define OBJECTS_ASKED 256
+/* Looked at in one go: as many as librbd has in its object map; without one it asks for
+ * each, and so concurrently that it tells of them in any order. */
+#define OBJECTS_MAPPED 65536
+#define OBJECTS_ASKED  256
 
-struct seek {
-	int whence;
-	uint64_t at; /* SEEK_HOLE: where the data that began at off ends so far */
-	bool found;
+struct seen {
+	unsigned order; /* of an object's size */
+	uint64_t first, n;
+	unsigned char exists[OBJECTS_MAPPED / CHAR_BIT];
 };
 
-/* Extents come in their order. */
-static int look_at(uint64_t off, size_t len, int exists, void *arg)
+static int see(uint64_t off, size_t len, int exists, void *arg)
 {
-	struct seek *s = arg;
+	struct seen *s = arg;
+	uint64_t from = off >> s->order, to = (off + len - 1) >> s->order;
 
-	if (!exists || off + len <= s->at)
+	if (!exists || !len)
 		return 0;
-	if (s->whence == SEEK_DATA) {
-		s->at = MAX(s->at, off);
-		s->found = true;
-	} else if (off > s->at) {
-		s->found = true;
-	} else {
-		s->at = off + len;
-	}
-	return s->found ? -ECANCELED : 0;
+	for (uint64_t o = MAX(from, s->first); o <= to && o - s->first < s->n; o++)
+		s->exists[(o - s->first) / CHAR_BIT] |= 1u << (o - s->first) % CHAR_BIT;
+	return 0;
 }
 
-/* How much to look at in one go. */
-static uint64_t window(rbd_image_t image)
+static bool exists(const struct seen *s, uint64_t object)
+{
+	return s->exists[(object - s->first) / CHAR_BIT] >>
+		       (object - s->first) % CHAR_BIT &
+	       1;
+}
+
+static bool has_map(rbd_image_t image)
 {
 	uint64_t features = 0, flags = 0;
-	rbd_image_info_t info;
 
-	rbd_get_features(image, &features);
-	rbd_get_flags(image, &flags);
-	if (features & RBD_FEATURE_FAST_DIFF && !(flags & RBD_FLAG_FAST_DIFF_INVALID))
-		return INT64_MAX;
-	if (rbd_stat(image, &info, sizeof(info)) < 0)
-		return UINT64_C(1) << 30;
-	return info.obj_size * OBJECTS_ASKED;
+	return rbd_get_features(image, &features) == 0 &&
+	       rbd_get_flags(image, &flags) == 0 && features & RBD_FEATURE_FAST_DIFF &&
+	       !(flags & RBD_FLAG_FAST_DIFF_INVALID);
 }
 
-/* Striped images have their objects' extents out of order. */
+static int look(struct image *i, uint64_t at, uint64_t size, struct seen *s)
+{
+	uint64_t from = at >> s->order << s->order, all = ((size - 1) >> s->order) + 1;
+
+	s->first = at >> s->order;
+	s->n = MIN(all - s->first, has_map(i->rbd) ? OBJECTS_MAPPED : OBJECTS_ASKED);
+	memset(s->exists, 0, sizeof(s->exists));
+	return rbd_diff_iterate2(i->rbd, NULL, from, MIN(s->n << s->order, size - from),
+				 1, 1, see, s);
+}
+
+/* The first object from an offset on that exists, or does not: where it begins. size:
+ * there is none. */
+static int find(struct image *i, uint64_t at, uint64_t size, bool data, struct seen *s,
+		uint64_t *found)
+{
+	while (at < size) {
+		int r = look(i, at, size, s);
+
+		if (r < 0)
+			return r;
+		for (uint64_t o = s->first; o < s->first + s->n; o++) {
+			*found = MAX(at, o << s->order);
+			if (exists(s, o) == data)
+				return 0;
+		}
+		at = (s->first + s->n) << s->order;
+	}
+	*found = size;
+	return 0;
+}
+
+/* The objects of a striped image are no ranges of it: all of it is data. */
 static bool is_striped(rbd_image_t image)
 {
 	uint64_t count = 1;
@@ -55,40 +85,27 @@ static bool is_striped(rbd_image_t image)
 	return rbd_get_stripe_count(image, &count) == 0 && count > 1;
 }
 
-static int look_through(struct image *i, struct seek *s, uint64_t size)
-{
-	uint64_t step = window(i->rbd), from = s->at;
-	int r = 0;
-
-	while (r == 0 && from < size && !s->found) {
-		uint64_t n = MIN(step, size - from);
-
-		r = rbd_diff_iterate2(i->rbd, NULL, from, n, 1, 1, look_at, s);
-		from += n;
-		/* a hole begins where this window has no more data */
-		if (s->whence == SEEK_HOLE && s->at < from)
-			s->found = true;
-	}
-	return s->found ? 0 : r;
-}
-
 off_t rbd_vol_seek(void *vol, off_t off, int whence, struct call *call, struct error *err)
 {
 	struct image *i = ((struct opened *)vol)->image;
-	struct seek s = { .whence = whence, .at = off };
-	uint64_t size;
-	int r = rbd_get_size(i->rbd, &size);
+	AUTO_FREE struct seen *s = malloc(sizeof(*s));
+	rbd_image_info_t info;
+	uint64_t found = off;
+	int r = s ? rbd_stat(i->rbd, &info, sizeof(info)) : -ENOMEM;
 
-	if (r == 0 && (off < 0 || (uint64_t)off >= size))
+	if (r == 0 && (off < 0 || (uint64_t)off >= info.size))
 		return error_set(err, ENXIO, "there is nothing behind that offset");
 	if (r == 0 && is_striped(i->rbd))
-		return whence == SEEK_DATA ? off : (off_t)size;
-	if (r == 0)
-		r = look_through(i, &s, size);
+		return whence == SEEK_DATA ? off : (off_t)info.size;
+	if (r == 0) {
+		s->order = info.order;
+		r = find(i, off, info.size, whence == SEEK_DATA, s, &found);
+	}
 	if (r < 0)
-		return rbd_failed(i->pool, r, err, "cannot look for data in image '%s'", i->name);
-	if (whence == SEEK_HOLE)
-		return MIN(s.at, size);
-	return s.found ? (off_t)s.at :
-			 error_set(err, ENXIO, "there is no more data in image '%s'", i->name);
+		return rbd_failed(i->pool, r, err, "cannot look for data in image '%s'",
+				  i->name);
+	if (whence == SEEK_DATA && found >= info.size)
+		return error_set(err, ENXIO, "there is no more data in image '%s'",
+				 i->name);
+	return found;
 }

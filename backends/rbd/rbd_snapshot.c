@@ -55,7 +55,8 @@ int rbd_snapshot_list(void *pool, const char *name, vol_each each, void *arg,
 		return r;
 	r = read_snaps(i, &snaps);
 	if (r < 0)
-		r = rbd_failed(pool, r, err, "cannot list the snapshots of image '%s'", name);
+		r = rbd_failed(pool, r, err, "cannot list the snapshots of image '%s'",
+			       name);
 	for (int k = 0; r >= 0 && k < snaps.n; k++)
 		if (is_users(i, &snaps.list[k]))
 			r = each(arg, snaps.list[k].name);
@@ -71,10 +72,12 @@ static int no_snapshot(const char *name, const char *snap, struct error *err)
 /* Its objects, as the map that was kept with it has them. */
 static void read_used(struct image *i, const rbd_snap_info_t *s, struct vol_stat *out)
 {
-	struct header h = { .id = i->id, .name = i->name, .snap_id = s->id,
-			    .snap_size = s->size };
+	struct header h = {
+		.id = i->id, .name = i->name, .snap_id = s->id, .snap_size = s->size
+	};
 
-	if (*i->id && headers_read(i->pool, &h, 1, NULL) == 0 && h.result == 0 && h.has_used)
+	if (*i->id && headers_read(i->pool, &h, 1, NULL) == 0 && h.result == 0 &&
+	    h.has_used)
 		out->allocated = h.used;
 }
 
@@ -82,7 +85,9 @@ static void stat_snapshot(struct image *i, const rbd_snap_info_t *s, struct vol_
 {
 	struct timespec t;
 
-	*out = (struct vol_stat){ .size = s->size, .allocated = s->size,
+	*out = (struct vol_stat){ .size = s->size,
+				  .allocated = s->size,
+				  .io_size = RBD_IO_SIZE,
 				  .ident = hash_bytes(&s->id, sizeof(s->id),
 						      hash_string(i->id, 0)) };
 	if (rbd_snap_get_timestamp(i->rbd, s->id, &t) == 0) {
@@ -92,8 +97,8 @@ static void stat_snapshot(struct image *i, const rbd_snap_info_t *s, struct vol_
 	read_used(i, s, out);
 }
 
-int rbd_snapshot_stat(void *pool, const char *name, const char *snap, struct vol_stat *out,
-		      struct call *call, struct error *err)
+int rbd_snapshot_stat(void *pool, const char *name, const char *snap,
+		      struct vol_stat *out, struct call *call, struct error *err)
 {
 	CLEANUP(snaps_clear) struct snaps snaps = { 0 };
 	struct image *i;
@@ -106,7 +111,8 @@ int rbd_snapshot_stat(void *pool, const char *name, const char *snap, struct vol
 	       (strcmp(snaps.list[k].name, snap) || !is_users(i, &snaps.list[k])))
 		k++;
 	if (r < 0)
-		r = rbd_failed(pool, r, err, "cannot look at the snapshots of image '%s'", name);
+		r = rbd_failed(pool, r, err, "cannot look at the snapshots of image '%s'",
+			       name);
 	else if (k == snaps.n)
 		r = no_snapshot(name, snap, err);
 	else
@@ -129,14 +135,17 @@ int rbd_snapshot_create(void *pool, const char *name, const char *snap, struct c
 	r = rbd_snap_create(i->rbd, snap);
 	image_put(i, IMAGE_READ);
 	if (r == -EEXIST)
-		return error_set(err, EEXIST, "image '%s' has a snapshot '%s' already", name,
-				 snap);
+		return error_set(err, EEXIST, "image '%s' has a snapshot '%s' already",
+				 name, snap);
 	if (r == -EDQUOT)
-		return error_set(err, ENOSPC,
-				 "image '%s' has as many snapshots as its limit allows ('rbd snap "
-				 "limit')", name);
-	return r < 0 ? rbd_failed(pool, r, err, "cannot take snapshot '%s' of image '%s'", snap,
-				  name) : 0;
+		return error_set(
+			err, ENOSPC,
+			"image '%s' has as many snapshots as its limit allows ('rbd snap "
+			"limit')",
+			name);
+	return r < 0 ? rbd_failed(pool, r, err, "cannot take snapshot '%s' of image '%s'",
+				  snap, name)
+		     : 0;
 }
 
 /* -- deleting one -- */
@@ -153,8 +162,8 @@ static int name_children(struct rbd_pool *p, struct image *at_snap, struct buf *
 		const rbd_linked_image_spec_t *c = &children[k];
 
 		buf_printf(out, "%s'%s%s%s/%s'%s", k ? ", " : "", c->pool_name,
-			   *c->pool_namespace ? "/" : "", c->pool_namespace, c->image_name,
-			   c->trash ? " (in the trash)" : "");
+			   *c->pool_namespace ? "/" : "", c->pool_namespace,
+			   c->image_name, c->trash ? " (in the trash)" : "");
 	}
 	if (r == 0)
 		rbd_linked_image_spec_list_cleanup(children, n);
@@ -176,12 +185,14 @@ static int check_children(struct rbd_pool *p, const char *name, const char *snap
 	r = name_children(p, i, &children);
 	image_put(i, IMAGE_READ);
 	if (r < 0)
-		return rbd_failed(p, r, err, "cannot find the clones of snapshot '%s' of image '%s'",
+		return rbd_failed(p, r, err,
+				  "cannot find the clones of snapshot '%s' of image '%s'",
 				  snap, name);
 	if (!children.len)
 		return 0;
 	return error_set(err, EBUSY,
-			 "snapshot '%s' of image '%s' is what %s stands on: write flatten to its ctl "
+			 "snapshot '%s' of image '%s' is what %s stands on: write "
+			 "flatten to its ctl "
 			 "first",
 			 snap, name, buf_text(&children));
 }
@@ -195,14 +206,15 @@ static int check_protected(struct rbd_pool *p, struct image *i, const char *snap
 	if (r == -ENOENT)
 		return no_snapshot(i->name, snap, err);
 	if (r < 0)
-		return rbd_failed(p, r, err, "cannot look at snapshot '%s' of image '%s'", snap,
-				  i->name);
+		return rbd_failed(p, r, err, "cannot look at snapshot '%s' of image '%s'",
+				  snap, i->name);
 	if (!is_protected)
 		return 0;
-	return error_set(err, EBUSY,
-			 "snapshot '%s' of image '%s' is protected: 'rbd snap unprotect %s/%s@%s' "
-			 "ends that",
-			 snap, i->name, p->path, i->name, snap);
+	return error_set(
+		err, EBUSY,
+		"snapshot '%s' of image '%s' is protected: 'rbd snap unprotect %s/%s@%s' "
+		"ends that",
+		snap, i->name, p->path, i->name, snap);
 }
 
 int rbd_snapshot_delete(void *pool, const char *name, const char *snap, struct call *call,
@@ -223,7 +235,8 @@ int rbd_snapshot_delete(void *pool, const char *name, const char *snap, struct c
 		if (r == -ENOENT)
 			r = no_snapshot(name, snap, err);
 		else if (r < 0)
-			r = rbd_failed(p, r, err, "cannot delete snapshot '%s' of image '%s'", snap,
+			r = rbd_failed(p, r, err,
+				       "cannot delete snapshot '%s' of image '%s'", snap,
 				       name);
 	}
 	image_put(i, IMAGE_READ);
@@ -246,9 +259,13 @@ int rbd_snapshot_revert(void *pool, const char *name, const char *snap, struct c
 	if (r == -ENOENT)
 		return no_snapshot(name, snap, err);
 	if (r == -ECANCELED)
-		return error_set(err, EINTR,
-				 "reverting image '%s' was cancelled: it is neither what it was "
-				 "nor the snapshot; revert it again", name);
-	return r < 0 ? rbd_failed(pool, r, err, "cannot revert image '%s' to its snapshot '%s'",
-				  name, snap) : 0;
+		return error_set(
+			err, EINTR,
+			"reverting image '%s' was cancelled: it is neither what it was "
+			"nor the snapshot; revert it again",
+			name);
+	return r < 0 ? rbd_failed(pool, r, err,
+				  "cannot revert image '%s' to its snapshot '%s'", name,
+				  snap)
+		     : 0;
 }

@@ -17,7 +17,8 @@ static int zero_range(uint64_t off, size_t len, int exists, void *arg)
 {
 	struct ranges *z = arg;
 	ssize_t r = exists ? rbd_write_zeroes(z->image->rbd, off, len,
-					      RBD_WRITE_ZEROES_FLAG_THICK_PROVISION, 0) : 0;
+					      RBD_WRITE_ZEROES_FLAG_THICK_PROVISION, 0)
+			   : 0;
 
 	z->result = r < 0 ? r : 0;
 	return z->result;
@@ -47,7 +48,8 @@ static int wipe(struct image *i, int (*piece)(struct image *, uint64_t, uint64_t
 
 	for (uint64_t at = 0; r == 0 && at < size; at += PIECE) {
 		if (call->cancelled && atomic_load(call->cancelled))
-			return error_set(err, EINTR, "wiping image '%s' was cancelled", i->name);
+			return error_set(err, EINTR, "wiping image '%s' was cancelled",
+					 i->name);
 		r = piece(i, at, MIN(PIECE, size - at));
 		if (call->progress)
 			call->progress(call, MIN(at + PIECE, size), size);
@@ -66,7 +68,8 @@ int rbd_vol_wipe(void *pool, const char *name, const char *algorithm, struct cal
 
 	if (!trim && strcmp(algorithm, "zero"))
 		return error_set(err, EOPNOTSUPP,
-				 "images in Ceph are wiped with zero or trim, not '%s'", algorithm);
+				 "images in Ceph are wiped with zero or trim, not '%s'",
+				 algorithm);
 	r = image_get(pool, name, NULL, IMAGE_WRITE, call, &i, err);
 	if (r < 0)
 		return r;
