@@ -96,11 +96,11 @@ static int clear_device(const char *device, enum build_mode mode, struct error *
 static int make_filesystem(const struct pool_spec *spec, enum build_mode mode,
 			   struct call *call, struct error *err)
 {
-	const char *argv[MKFS_ARGS] = { NULL }, *path;
+	const char *argv[MKFS_ARGS] = { NULL }, *path = NULL;
 	struct run run = { .argv = argv,
 			   .deadline_ns = call->deadline_ns,
 			   .cancelled = call->cancelled };
-	const struct format *f;
+	const struct format *f = NULL;
 	char device[PATH_MAX];
 	size_t n = 0;
 	int r;

@@ -54,7 +54,7 @@ static int is_mounted(const struct pool_spec *spec, const char *path, struct err
 static int fs_check(const struct pool_spec *spec, const struct host *host,
 		    struct call *call, bool *active, struct error *err)
 {
-	const char *path;
+	const char *path = NULL;
 
 	*active = fs_device(spec, &path, NULL) == 0 && is_mounted(spec, path, NULL) == 1;
 	return 0;
@@ -105,9 +105,9 @@ static int do_mount(const struct pool_spec *spec, const char *path, struct error
 {
 	AUTO_FREE char *options = NULL;
 	struct device_content found;
-	const struct format *format;
+	const struct format *format = NULL;
 	const char *type;
-	dev_t device;
+	dev_t device = 0;
 	int r = device_number(path, &device, err);
 
 	if (r == 0)
@@ -142,8 +142,8 @@ static int fs_start(const struct pool_spec *spec, const struct host *host,
 		    struct call *call, void **pool, struct error *err)
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
-	struct file_pool *fp;
-	const char *path;
+	struct file_pool *fp = NULL;
+	const char *path = NULL;
 	bool ours = false;
 	int r = fs_device(spec, &path, err);
 

@@ -11,7 +11,7 @@ disk()
 {
 	eval "disk_=\$VM_DISK$1"
 	# shellcheck disable=SC2154  # eval sets it
-	blkdiscard -f -z "$disk_" || fail "cannot blank disk $1 ($disk_)"
+	blkdiscard -f -z "$disk_" 2>/dev/null || fail "cannot blank disk $1 ($disk_)"
 	udevadm settle
 	echo "$disk_"
 }
