@@ -25,12 +25,17 @@
 
 /*
  * Buffers of IO_MAX bytes. The one used last is given first, to whichever thread: it is
- * the one that the caches hold. There are as many as were in use at once.
+ * the one that the caches hold. There are as many as were in use at once, SPARES_MAX at
+ * most. What is smaller than SMALL is malloc's: above, that asks the kernel for new pages.
  */
 struct spare {
 	struct spare *next;
 };
 static struct spare *spares; /* under spares_lock */
+static unsigned n_spares;
+
+#define SPARES_MAX 16
+#define SMALL	   (64u << 10)
 static pthread_mutex_t spares_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void *take_buffer(void)
@@ -39,8 +44,10 @@ static void *take_buffer(void)
 
 	struct spare *s = spares;
 
-	if (s)
+	if (s) {
 		spares = s->next;
+		n_spares--;
+	}
 	pthread_mutex_unlock(&spares_lock);
 	return s ? (void *)s : aligned_alloc(PAGE, IO_MAX);
 }
@@ -51,23 +58,36 @@ static void give_buffer(void *buffer)
 
 	if (!s)
 		return;
+	pthread_mutex_lock(&spares_lock);
 
-	SCOPED_LOCK(&spares_lock);
-	s->next = spares;
-	spares = s;
+	bool keep = n_spares < SPARES_MAX;
+
+	if (keep) {
+		s->next = spares;
+		spares = s;
+		n_spares++;
+	}
+	pthread_mutex_unlock(&spares_lock);
+	if (!keep)
+		free(s);
 }
 
 static int add_buffer(struct request *r, struct error *err)
 {
 	size_t size = (r->size + PAGE - 1) & ~(size_t)(PAGE - 1);
 
-	r->buffer = aligned_alloc(PAGE, size ? size : PAGE);
+	r->shared_buffer = size > SMALL && size <= IO_MAX;
+	r->buffer = r->shared_buffer ? take_buffer() :
+				       aligned_alloc(PAGE, size ? size : PAGE);
 	return r->buffer ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 
 void io_release(struct request *r)
 {
-	free(r->buffer);
+	if (r->shared_buffer)
+		give_buffer(r->buffer);
+	else
+		free(r->buffer);
 }
 
 /* -- on a descriptor -- */
