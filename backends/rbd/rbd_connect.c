@@ -117,7 +117,8 @@ static int set_key(struct cluster *c, const struct pool_auth *auth,
 	return 0;
 }
 
-static int explain(const struct pool_auth *auth, int result, struct error *err)
+static int explain(const struct pool_auth *auth, const char *mon_host, int result,
+		   struct error *err)
 {
 	const char *user = auth->username ? auth->username : RBD_USER;
 
@@ -140,10 +141,10 @@ static int explain(const struct pool_auth *auth, int result, struct error *err)
 	case -ENOENT:
 		return error_set(err, EACCES, "Ceph has no user '%s'", user);
 	case -ETIMEDOUT:
-		return error_set(
-			err, ETIMEDOUT,
-			"the Ceph monitors do not let us in: perhaps they have no quorum "
-			"('ceph -s' on one of them says so)");
+		return error_set(err, ETIMEDOUT,
+				 "the Ceph monitors at %s do not let us in: perhaps they "
+				 "have no quorum ('ceph -s' on one of them says so)",
+				 mon_host);
 	case -EOPNOTSUPP:
 		break;
 	default:
@@ -199,7 +200,7 @@ int cluster_connect(struct cluster *c, const struct pool_source *source,
 	if (r == 0) {
 		r = rados_connect(c->rados);
 		if (r < 0)
-			r = explain(&source->auth, r, err);
+			r = explain(&source->auth, buf_text(&mon_host), r, err);
 	}
 	if (r < 0)
 		cluster_close(c);
