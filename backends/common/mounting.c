@@ -166,6 +166,22 @@ int mounting_of(int fd, struct mounted *out, struct error *err)
 	return 0;
 }
 
+int mounting_held(int dir, const char *target, struct mounted *out, struct error *err)
+{
+	AUTO_MOUNTED struct mounted top = { 0 };
+	int r = mounting_of(dir, out, err);
+
+	if (r <= 0)
+		return r;
+	r = mounting_find(target, &top, err);
+	if (r > 0 && top.id != out->id)
+		return error_set(err, EBUSY,
+				 "'%s' (%s) was mounted over the pool on '%s': unmount it "
+				 "first",
+				 top.source, top.type, target);
+	return r;
+}
+
 char *mounting_options(const struct pool_spec *spec, const char *more)
 {
 	AUTO_BUF struct buf b = { 0 };

@@ -172,28 +172,11 @@ static void fs_detach(void *pool)
 	file_pool_close(pool);
 }
 
-/* 1: the mount that the pool was started on, 0: it was unmounted by somebody. */
-static int own_mount(struct file_pool *fp, struct mounted *m, struct error *err)
-{
-	AUTO_MOUNTED struct mounted top = { 0 };
-	int r = mounting_of(fp->dir, m, err);
-
-	if (r <= 0)
-		return r;
-	r = mounting_find(fp->target, &top, err);
-	if (r > 0 && top.id != m->id)
-		return error_set(err, EBUSY,
-				 "'%s' (%s) was mounted over the pool on '%s': unmount it "
-				 "first",
-				 top.source, top.type, fp->target);
-	return r;
-}
-
 static int fs_stop(void *pool, struct call *call, struct error *err)
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
 	struct file_pool *fp = pool;
-	int r = own_mount(fp, &m, err);
+	int r = mounting_held(fp->dir, fp->target, &m, err);
 
 	if (r > 0) {
 		r = file_pool_let_go(fp, err);
@@ -212,7 +195,7 @@ static int fs_refresh(void *pool, struct call *call, struct error *err)
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
 	struct file_pool *fp = pool;
-	int r = own_mount(fp, &m, err);
+	int r = mounting_held(fp->dir, fp->target, &m, err);
 
 	if (r < 0)
 		return r;

@@ -1,0 +1,162 @@
+/*
+ * Pool type "netfs": volumes are the regular files of another host's directory, which
+ * start mounts and stop unmounts.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backends/backend.h"
+#include "backends/common/file_pool.h"
+#include "backends/common/file_volumes.h"
+#include "backends/common/target.h"
+#include "backends/netfs/netfs.h"
+
+/* 1: the share is mounted on the target, 0: nothing is. */
+static int is_mounted(const struct pool_spec *spec, const struct share *s,
+		      struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	int r;
+
+	if (!spec->target || spec->target[0] != '/')
+		return error_set(err, EINVAL,
+				 "the pool's target path must be absolute, not '%s'",
+				 spec->target ? spec->target : "");
+	r = mounting_find(spec->target, &m, err);
+	if (r <= 0 || share_is(s, &m))
+		return r;
+	return error_set(err, EBUSY,
+			 "'%s' (%s) is mounted on '%s', and that is not '%s': unmount it "
+			 "first",
+			 m.source, m.type, spec->target, s->source);
+}
+
+static int netfs_check(const struct pool_spec *spec, const struct host *host,
+		       struct call *call, bool *active, struct error *err)
+{
+	AUTO_SHARE struct share s = { 0 };
+
+	*active = share_of(spec, &s, NULL) == 0 && is_mounted(spec, &s, NULL) == 1;
+	return 0;
+}
+
+static int mount_it(const struct pool_spec *spec, const struct host *host,
+		    const struct share *s, struct call *call, struct error *err)
+{
+	struct stat st;
+
+	if (stat(spec->target, &st) < 0 && errno == ENOENT)
+		return error_set(err, ENOENT,
+				 "directory '%s' does not exist: not built yet: echo "
+				 "build > ctl",
+				 spec->target);
+	return share_mount(spec, host, s, call, err);
+}
+
+static int netfs_start(const struct pool_spec *spec, const struct host *host,
+		       struct call *call, void **pool, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	AUTO_SHARE struct share s = { 0 };
+	struct file_pool *fp = NULL;
+	bool ours = false;
+	int r = share_of(spec, &s, err);
+
+	if (r == 0)
+		r = is_mounted(spec, &s, err);
+	if (r == 0) {
+		r = mount_it(spec, host, &s, call, err);
+		ours = r == 0;
+	}
+	if (r < 0)
+		return r;
+	r = file_pool_open(spec, host, &fp, err);
+	if (r == 0)
+		*pool = fp;
+	else if (ours && mounting_find(spec->target, &m, NULL) > 0)
+		share_umount(&m, call, NULL);
+	return r;
+}
+
+static void netfs_detach(void *pool)
+{
+	file_pool_close(pool);
+}
+
+static int netfs_stop(void *pool, struct call *call, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	struct file_pool *fp = pool;
+	int r = mounting_held(fp->dir, fp->target, &m, err);
+
+	if (r > 0) {
+		r = file_pool_let_go(fp, err);
+		if (r == 0)
+			r = share_umount(&m, call, err);
+		if (r < 0)
+			file_pool_refresh(fp, call, NULL);
+	}
+	if (r == 0)
+		file_pool_close(fp);
+	return r;
+}
+
+/* The bare directory below is never taken for the pool. */
+static int netfs_refresh(void *pool, struct call *call, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	struct file_pool *fp = pool;
+	int r = mounting_held(fp->dir, fp->target, &m, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return error_set(err, EIO,
+				 "the pool's share was unmounted from '%s': stop the pool "
+				 "and start it again",
+				 fp->target);
+	return file_pool_refresh(pool, call, err);
+}
+
+static int netfs_build(const struct pool_spec *spec, const struct host *host,
+		       enum build_mode mode, struct call *call, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	AUTO_FD int fd = -1;
+	int r;
+
+	if (mode != BUILD)
+		return error_set(err, EOPNOTSUPP,
+				 "the server has the filesystem: use plain build, which "
+				 "makes the directory");
+	r = spec->target ? mounting_find(spec->target, &m, err) : 0;
+	if (r > 0)
+		return error_set(err, EBUSY, "'%s' is mounted on '%s' already", m.source,
+				 spec->target);
+	return r < 0 ? r : target_make(spec, &fd, err);
+}
+
+static int netfs_remove(const struct pool_spec *spec, const struct host *host,
+			struct call *call, struct error *err)
+{
+	return target_remove(spec, err);
+}
+
+static const char *const tools[] = { "mount",	   "umount",	"mount.nfs", "mount.cifs",
+				     "mount.glusterfs", "showmount", "qemu-img",  "scrub",
+				     NULL };
+
+BACKEND_DEFINE(
+	.type     = "netfs",
+	.tools    = tools,
+	.check    = netfs_check,
+	.start    = netfs_start,
+	.stop     = netfs_stop,
+	.detach   = netfs_detach,
+	.build    = netfs_build,
+	.remove   = netfs_remove,
+	.refresh  = netfs_refresh,
+	.discover = netfs_discover,
+	FILE_VOLUME_MEMBERS,
+);
