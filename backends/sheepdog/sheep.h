@@ -19,8 +19,9 @@ struct sheep_pool {
 	struct host host;
 	struct pool_host *hosts; /* of the definition: names, asked again by refresh */
 	size_t n_hosts;
-	char *name; /* source/name: part of the volumes' keys */
-	bool locks; /* the cluster does lock VDIs */
+	char *name;  /* source/name: part of the volumes' keys */
+	char *where; /* the first host as a person writes it, for sentences */
+	bool locks;  /* the cluster does lock VDIs */
 	pthread_mutex_t lock_turn;
 	bool started; /* the loop's */
 };
@@ -61,10 +62,10 @@ int vdi_clear_map(struct sheep_pool *, uint32_t vid, uint32_t first, uint32_t en
 /* Bytes of the inode outside its map. */
 int vdi_write_head(struct sheep_pool *, uint32_t vid, uint32_t at, const void *,
 		   size_t len, struct call *, struct error *);
-/* base NULL: empty. freeze: base's content becomes the working VDI's, what was that
- * becomes a snapshot. -EEXIST. */
+/* base NULL: empty. was: the VDI that has the name, which becomes a snapshot, while the
+ * new one has base's content; 0: none has, or -EEXIST. */
 int vdi_new(struct sheep_pool *, const char *name, uint64_t size,
-	    const struct sheep_vdi *base, bool freeze, uint32_t *vid, struct call *,
+	    const struct sheep_vdi *base, uint32_t was, uint32_t *vid, struct call *,
 	    struct error *);
 /* Gives all its objects back, then its name. */
 int vdi_delete(struct sheep_pool *, const struct sheep_vdi *, struct call *,
@@ -99,6 +100,7 @@ int sheep_vol_describe(void *, const char *, struct volume_spec *, struct call *
 int sheep_vol_create(void *, const char *, const struct volume_spec *, struct call *,
 		     struct error *);
 int sheep_vol_delete(void *, const char *, struct call *, struct error *);
+int sheep_vol_flatten(void *, const char *, struct call *, struct error *);
 int sheep_vol_resize(void *, const char *, uint64_t size, unsigned flags, struct call *,
 		     struct error *);
 

@@ -1,6 +1,6 @@
 /*
- * Questions of a thread that may wait: copied to the loop, sent together, and answered when
- * all have their answers.
+ * Questions of a thread that may wait: copied to the loop, sent together, and answered
+ * when all have their answers.
  *
  * What is in flight has memory of its own: who gave up waiting may be gone when the
  * cluster answers.
@@ -55,8 +55,8 @@ static void answered(struct sheep_msg *m, int r, const struct sheep_reply *reply
 
 static void ask(struct loop_task *t)
 {
-	struct asking *a =
-		container_of(container_of(t, struct loop_call, task), struct asking, call);
+	struct asking *a = container_of(container_of(t, struct loop_call, task),
+					struct asking, call);
 	size_t n = a->n; /* the last may be answered, and a freed, in here */
 
 	for (size_t i = 0; i < n; i++)
@@ -126,8 +126,8 @@ int sheep_ask(struct sheep_pool *sp, struct sheep_question *q, size_t n,
 	r = loop_call_wait(sp->loop, c, call, &why);
 	if (r == 0)
 		take_answers(a, q);
-	else if (r == -ETIMEDOUT && loop_call_abandoned(c))
-		error_set(err, ETIMEDOUT, "the cluster of sheep did not answer in time");
+	else if (loop_call_abandoned(c))
+		error_set(err, -r, "the sheep at %s did not answer in time", sp->where);
 	else
 		error_copy(err, &why);
 	return r;

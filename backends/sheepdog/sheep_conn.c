@@ -21,7 +21,7 @@
 #define MAX_IOV	     16
 #define DROP	     16384
 #define MAX_DROPPED  (8 * 1024 * 1024) /* the largest answer to what was given up */
-#define MANY	     64 /* answers taken in one go */
+#define MANY	     64		       /* answers taken in one go */
 #define KEEPALIVE_S  5
 #define KEEPALIVES   3
 #define HOST_GONE_MS 20000 /* a host that does not even acknowledge */
@@ -41,8 +41,8 @@ static void set_option(int fd, int level, int name, int value)
 
 int conn_open(struct sheep_conn *c, const struct address *a, struct error *err)
 {
-	AUTO_FD int fd = socket(a->sa.ss_family,
-				SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	AUTO_FD int fd =
+		socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return error_errno(err, "cannot connect to the sheep %s", a->text);
@@ -89,8 +89,20 @@ static void move_all(struct list *from, struct list *to)
 	}
 }
 
+/* Its own memory: it ends with the connection. */
+static void forget_ping(struct sheep_conn *c)
+{
+	if (c->pinging)
+		list_remove(&c->ping.link);
+	if (c->sending == &c->ping)
+		c->sending = NULL;
+	if (c->receiving == &c->ping)
+		c->receiving = NULL;
+}
+
 void conn_close(struct sheep_conn *c, struct list *orphans)
 {
+	forget_ping(c);
 	move_all(&c->sent, orphans);
 	if (c->receiving) {
 		c->receiving->conn = NULL;
@@ -212,7 +224,7 @@ int conn_write(struct sheep_conn *c, struct error *err)
 
 static struct sheep_msg *find_sent(struct sheep_conn *c, uint32_t id)
 {
-	list_for_each(l, &c->sent) {
+	list_for_each (l, &c->sent) {
 		struct sheep_msg *m = container_of(l, struct sheep_msg, link);
 
 		if (m->request.id == id)
@@ -223,7 +235,7 @@ static struct sheep_msg *find_sent(struct sheep_conn *c, uint32_t id)
 
 static int broke_protocol(const struct sheep_conn *c, const char *how, struct error *err)
 {
-	return error_set(err, EPROTO,
+	return error_set(err, EIO,
 			 "the sheep %s broke the protocol: it %s; is that a sheep of "
 			 "Sheepdog 1.0?",
 			 c->where.text, how);

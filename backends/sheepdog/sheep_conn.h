@@ -19,7 +19,7 @@ struct sheep_conn {
 	enum conn_state state;
 	int fd;
 	struct address where;
-	uint64_t since_ns;	/* of its state, or of the last sign of life */
+	uint64_t since_ns;	 /* of its state, or of the last sign of life */
 	struct list queue, sent; /* messages: not begun, and awaiting their answer */
 	struct sheep_msg *sending;
 	uint8_t out_head[SHEEP_HEAD], in_head[SHEEP_HEAD];

@@ -55,8 +55,9 @@ int sheep_discover(const struct pool_source *from, const struct host *host,
 	int n;
 
 	if (!from->n_hosts || !from->hosts[0].name)
-		return error_set(err, EINVAL,
-				 "name the host of a sheep: sources/sheepdog/HOST[:PORT]");
+		return error_set(
+			err, EINVAL,
+			"name the host of a sheep: sources/sheepdog/HOST[:PORT]");
 	if (call->deadline_ns && call->deadline_ns < deadline)
 		deadline = call->deadline_ns;
 	n = address_resolve(from->hosts[0].name, from->hosts[0].port, SHEEP_PORT, &list,

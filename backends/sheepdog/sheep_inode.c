@@ -145,7 +145,7 @@ void inode_put(struct sheep_inode *i)
 
 static struct sheep_inode *find_open(struct sheep_pool *sp, const struct sheep_vdi *v)
 {
-	list_for_each(l, &sp->inodes) {
+	list_for_each (l, &sp->inodes) {
 		struct sheep_inode *i = container_of(l, struct sheep_inode, link);
 
 		if (i->vdi.snapshot == v->snapshot &&
@@ -189,8 +189,8 @@ static void join(void *arg)
 static int read_fresh(struct sheep_inode *i, const char *name, const char *snap,
 		      struct call *call, struct error *err)
 {
-	int r = snap ? snap_find(i->sp, name, snap, &i->vdi, call, err) :
-		       vdi_find(i->sp, name, NULL, 0, &i->vdi, call, err);
+	int r = snap ? snap_find(i->sp, name, snap, &i->vdi, call, err)
+		     : vdi_find(i->sp, name, NULL, 0, &i->vdi, call, err);
 
 	if (r == 0)
 		r = vdi_read_map(i->sp, &i->vdi, &i->map, call, err);
@@ -379,8 +379,7 @@ static void learn(void *arg)
 	const struct learning *l = arg;
 	struct sheep_inode *i = find_open(l->sp, l->vdi);
 
-	if (i && !i->frozen &&
-	    (i->vdi.size != l->vdi->size || i->vdi.vid != l->vdi->vid))
+	if (i && !i->frozen && (i->vdi.size != l->vdi->size || i->vdi.vid != l->vdi->vid))
 		inode_reload(i);
 }
 

@@ -59,7 +59,8 @@ void inode_close(struct sheep_inode *, bool write);
 
 /* Nothing of an open one is written from here to inode_thaw. -ETIMEDOUT. */
 int inode_freeze(struct sheep_inode *, struct call *, struct error *);
-/* now and map: what the name stands for by now; NULL: nothing has changed. map is taken. */
+/* now and map: what the name stands for by now; NULL: nothing has changed. map is taken.
+ */
 void inode_thaw(struct sheep_inode *, const struct sheep_vdi *now, uint32_t *map);
 
 /* A size that was stored; larger, the rest of the map is holes. */

@@ -1,6 +1,6 @@
 /*
- * Locks of VDIs. inode.locked is the VDI that is locked; it changes on the loop alone, and
- * only by the first who opens, the last who closes, and a snapshot.
+ * Locks of VDIs. inode.locked is the VDI that is locked; it changes on the loop alone,
+ * and only by the first who opens, the last who closes, and a snapshot.
  *
  * lock_turn lets one of these ask the cluster at a time: a second lock through the same
  * gateway is refused.
@@ -8,12 +8,17 @@
 #include "backends/sheepdog/sheep_lock.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "backends/sheepdog/sheep_nodes.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
 
 #define RELEASE_NS (5 * NS_PER_S)
+#define STATES	   512
+#define MAX_STATES (STATES << 6)
 
 struct state {
 	struct sheep_inode *inode;
@@ -32,6 +37,64 @@ static void visit(void *arg)
 	s->writers = s->inode->writers;
 }
 
+/* What the cluster knows of its VDIs, however many there are. */
+static int read_states(struct sheep_pool *sp, uint8_t **states, uint32_t *n,
+		       struct call *call)
+{
+	uint32_t result = SHEEP_BUFFER_SMALL;
+
+	for (*n = STATES; result == SHEEP_BUFFER_SMALL && *n <= MAX_STATES; *n *= 2) {
+		struct sheep_question q = { .request.opcode = SHEEP_GET_VDI_STATES,
+					    .in_len = (size_t)*n * SHEEP_STATE };
+		AUTO_FREE uint8_t *room = malloc(q.in_len);
+
+		q.in = room;
+		if (!room || sheep_ask(sp, &q, 1, call, NULL) < 0)
+			return -EIO;
+		result = q.reply.result;
+		if (!result) {
+			*states = take(room);
+			*n = q.reply.data_length / SHEEP_STATE;
+			return 0;
+		}
+	}
+	return -EIO;
+}
+
+/* " (of the sheep ADDRESS)", where that is known. */
+static void say_owner(struct sheep_pool *sp, const char *name, char *out, size_t size,
+		      struct call *call)
+{
+	AUTO_FREE uint8_t *states = NULL;
+	struct sheep_vdi v;
+	struct sheep_node node;
+	struct address a;
+	uint32_t n;
+
+	*out = '\0';
+	if (vdi_find(sp, name, NULL, 0, &v, call, NULL) < 0 ||
+	    read_states(sp, &states, &n, call) < 0)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		if (sheep_decode_owner(states + (size_t)i * SHEEP_STATE, v.vid, &node)) {
+			node_address(&node, &a);
+			snprintf(out, size, ", through the sheep %s", a.text);
+		}
+}
+
+static int refuse_locked(struct sheep_pool *sp, const char *name, struct call *call,
+			 struct error *err)
+{
+	char owner[ADDRESS_TEXT + 32];
+
+	say_owner(sp, name, owner, sizeof(owner), call);
+	return error_set(
+		err, EBUSY,
+		"volume '%s' is locked by another client of the cluster%s; a lock that "
+		"was left behind goes with 'dog vdi lock unlock'",
+		name, owner);
+}
+
 static int ask_lock(struct sheep_pool *sp, const char *name, uint32_t *vid,
 		    struct call *call, struct error *err)
 {
@@ -40,19 +103,16 @@ static int ask_lock(struct sheep_pool *sp, const char *name, uint32_t *vid,
 		.request.opcode = SHEEP_LOCK_VDI,
 		.out = names,
 		.out_len = sizeof(names),
-		.once = true,
 	};
 	int r;
 
 	memcpy(names, name, strlen(name));
 	r = sheep_ask(sp, &q, 1, call, err);
 	if (r == 0 && q.reply.result == SHEEP_VDI_LOCKED)
-		return error_set(err, EBUSY,
-				 "volume '%s' is locked by another client of the cluster; a "
-				 "lock that was left behind goes with 'dog vdi lock unlock'",
-				 name);
+		return refuse_locked(sp, name, call, err);
 	if (r == 0 && q.reply.result)
-		return sheep_failure(q.reply.result, err, "cannot lock volume '%s'", name);
+		return sheep_failure(q.reply.result, err, "cannot lock volume '%s'",
+				     name);
 	*vid = q.reply.vdi.vid & SHEEP_MAX_VID;
 	return r;
 }

@@ -1,6 +1,6 @@
 /*
- * Locks of VDIs, in clusters that were formatted with them: one for all of ours who write a
- * volume. The cluster knows the gateway as their owner, not us.
+ * Locks of VDIs, in clusters that were formatted with them: one for all of ours who write
+ * a volume. The cluster knows the gateway as their owner, not us.
  */
 #pragma once
 

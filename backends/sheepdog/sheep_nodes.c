@@ -10,7 +10,7 @@
 
 static const uint8_t no_prefix[12];
 
-static void node_address(const struct sheep_node *node, struct address *out)
+void node_address(const struct sheep_node *node, struct address *out)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -54,22 +54,36 @@ size_t nodes_decode(const uint8_t *in, size_t len, uint32_t count,
 	return add_nodes(in, len, count, false, out, *stores);
 }
 
+static bool is_in(const struct address *list, size_t n, const struct address *a)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i].text, a->text))
+			return true;
+	return false;
+}
+
+/* Those that were known before stay, behind the others: they may be back when these are
+ * gone. */
 static void answered(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		     const struct error *err)
 {
 	struct sheep_nodes *n = container_of(m, struct sheep_nodes, msg);
 	AUTO_FREE void *room = take(n->room);
 	struct address *list;
+	size_t count, stores;
 
 	if (r < 0 || reply->result)
-		return; /* the ones known before stay */
+		return;
 	list = calloc(MAX_NODES, sizeof(*list));
 	if (!list)
 		return;
+	count = nodes_decode(room, reply->data_length, reply->node.count, list, &stores);
+	for (size_t i = 0; i < n->n && count < MAX_NODES; i++)
+		if (!is_in(list, count, &n->list[i]))
+			list[count++] = n->list[i];
 	free(n->list);
 	n->list = list;
-	n->n = nodes_decode(room, reply->data_length, reply->node.count, list,
-			    &n->n_stores);
+	n->n = count;
 }
 
 void nodes_ask(struct sheep_nodes *n, struct sheep_session *s)

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <sys/param.h>
 
-#define WINDOW	 32			 /* parts of one operation at once */
-#define PART_MAX (UINT32_C(4) << 20)	 /* bytes of one request */
+#define WINDOW	 32		     /* parts of one operation at once */
+#define PART_MAX (UINT32_C(4) << 20) /* bytes of one request */
 #define TRIES	 5
 
 static char zeros[PART_MAX]; /* never written: no page of it is ever there */
@@ -33,6 +33,8 @@ struct sheep_slice part_slice(const struct sheep_part *p)
 {
 	const struct sheep_op *op = p->op;
 
+	if (op->adopts)
+		return (struct sheep_slice){ &p->iov, 1, 0, p->len };
 	if (is_clearing(op))
 		return (struct sheep_slice){ &zeros_iov, 1, 0, p->len };
 	return (struct sheep_slice){ op->iov, op->iovcnt, p->at, p->len };
@@ -44,8 +46,9 @@ void part_ask(struct sheep_part *p, struct sheep_slice out, struct sheep_slice i
 {
 	struct sheep_request request = p->msg.request;
 
-	p->msg = (struct sheep_msg){ .request = request, .out = out, .in = in,
-				     .done = done };
+	p->msg = (struct sheep_msg){
+		.request = request, .out = out, .in = in, .done = done
+	};
 	session_send(p->op->inode->sp->session, &p->msg);
 }
 
@@ -90,7 +93,19 @@ static void part_go(struct sheep_waiter *w)
 		part_write(p);
 }
 
-/* The next piece; false: it is a hole already, nothing is to be done. */
+/* Whether there is anything to do for a piece: what is a hole already is none to clear,
+ * and only what is another VDI's is to be adopted. */
+static bool matters(struct sheep_op *op, uint32_t index)
+{
+	const struct sheep_inode *i = op->inode;
+	uint32_t owner = index < i->n ? i->map[index] : 0;
+
+	if (op->adopts)
+		return owner && owner != i->vdi.vid;
+	return !is_clearing(op) || owner || object_is_busy(op->inode, index);
+}
+
+/* The next piece. */
 static bool cut(struct sheep_op *op, struct sheep_part *p)
 {
 	const struct sheep_inode *i = op->inode;
@@ -100,14 +115,13 @@ static bool cut(struct sheep_op *op, struct sheep_part *p)
 	p->index = op->next >> i->vdi.shift;
 	p->inner = op->next & (size - 1);
 	len = MIN(op->end - op->next, size - p->inner);
-	p->whole = is_clearing(op) && p->inner == 0 &&
+	p->whole = is_clearing(op) && !op->adopts && p->inner == 0 &&
 		   (len == size || op->next + len >= i->vdi.size);
-	if (!p->whole)
+	if (!p->whole && !op->adopts)
 		len = MIN(len, PART_MAX);
-	p->len = len;
 	op->next += len;
-	return !is_clearing(op) || p->index >= i->n || i->map[p->index] ||
-	       object_is_busy(op->inode, p->index);
+	p->len = op->adopts ? 1 : len;
+	return matters(op, p->index);
 }
 
 static void start_part(struct sheep_op *op)
@@ -176,7 +190,8 @@ static void op_go(struct sheep_op *op)
 static int beyond_end(struct sheep_op *op)
 {
 	op->next = op->end;
-	return op->r = error_set(&op->err, ENOSPC, "volume '%s' ends at %" PRIu64 " bytes",
+	return op->r = error_set(&op->err, ENOSPC,
+				 "volume '%s' ends at %" PRIu64 " bytes",
 				 op->inode->vdi.name, op->inode->vdi.size);
 }
 
@@ -276,8 +291,8 @@ static void run(struct loop_task *t)
 	op_go(op);
 }
 
-int op_run(struct sheep_inode *i, enum io_op what, uint64_t off, uint64_t end,
-	   struct call *call, struct error *err)
+static int run_and_wait(struct sheep_inode *i, enum io_op what, bool adopts, uint64_t off,
+			uint64_t end, struct call *call, struct error *err)
 {
 	struct running *r = calloc(1, sizeof(*r));
 	struct sheep_op *op = calloc(1, sizeof(*op));
@@ -294,9 +309,21 @@ int op_run(struct sheep_inode *i, enum io_op what, uint64_t off, uint64_t end,
 	r->end = end;
 	op->inode = i;
 	op->what = what;
+	op->adopts = adopts;
 	result = loop_call_wait(i->sp->loop, &r->call, call, err);
 	loop_call_put(&r->call);
 	return result;
+}
+
+int op_run(struct sheep_inode *i, enum io_op what, uint64_t off, uint64_t end,
+	   struct call *call, struct error *err)
+{
+	return run_and_wait(i, what, false, off, end, call, err);
+}
+
+int op_adopt(struct sheep_inode *i, struct call *call, struct error *err)
+{
+	return run_and_wait(i, IO_ZERO, true, 0, i->vdi.size, call, err);
 }
 
 /* -- giving up -- */
@@ -348,7 +375,7 @@ static void drop_parts(struct sheep_op *op)
 {
 	struct list gone = LIST_INIT(gone);
 
-	list_for_each(l, &op->parts) {
+	list_for_each (l, &op->parts) {
 		struct sheep_part *p = container_of(l, struct sheep_part, link);
 
 		if (!is_under_way(p)) {
@@ -386,10 +413,10 @@ static void cancel(void *arg)
 {
 	const struct cancelling *c = arg;
 
-	list_for_each(l, &c->sp->inodes) {
+	list_for_each (l, &c->sp->inodes) {
 		struct sheep_inode *i = container_of(l, struct sheep_inode, link);
 
-		list_for_each(k, &i->ops) {
+		list_for_each (k, &i->ops) {
 			struct sheep_op *op = container_of(k, struct sheep_op, link);
 
 			if (op->io == c->io) {

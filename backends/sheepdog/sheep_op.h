@@ -1,6 +1,6 @@
 /*
- * Operations on open VDIs: each is cut into parts of one object, and each part goes through
- * its steps on the loop.
+ * Operations on open VDIs: each is cut into parts of one object, and each part goes
+ * through its steps on the loop.
  */
 #pragma once
 
@@ -26,7 +26,8 @@ struct sheep_op {
 	struct list parts;
 	unsigned running;
 	bool going, begun;
-	void *copy; /* of the payload, when its owner has given up */
+	bool adopts; /* makes copies of its parents' objects, and changes no byte */
+	void *copy;  /* of the payload, when its owner has given up */
 	struct iovec copy_iov;
 	int r;
 	struct error err;
@@ -44,7 +45,7 @@ struct sheep_part {
 	struct sheep_object *object; /* locked */
 	bool alone;
 	uint32_t entry; /* what the map is to say */
-	bool storing; /* its entry in the map: no message of its own is out */
+	bool storing;	/* its entry in the map: no message of its own is out */
 	unsigned tries, looks;
 	uint64_t at; /* of its first byte in the payload */
 	struct sheep_msg msg;
@@ -66,6 +67,7 @@ void part_ask(struct sheep_part *, struct sheep_slice out, struct sheep_slice in
 void part_again(struct sheep_part *, uint32_t result);
 
 /* An operation on behalf of no io; waits. */
+int op_adopt(struct sheep_inode *, struct call *, struct error *);
 int op_run(struct sheep_inode *, enum io_op, uint64_t off, uint64_t end, struct call *,
 	   struct error *);
 

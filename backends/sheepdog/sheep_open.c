@@ -111,6 +111,6 @@ off_t sheep_vol_seek(void *vol, off_t off, int whence, struct call *call,
 		l.off = -ENXIO;
 	else if (sheep_on_loop(v->inode->sp, seek, &l) < 0)
 		return error_code(err, ENOMEM, "cannot look for data");
-	return l.off < 0 ? error_set(err, -l.off, "there is nothing behind that offset") :
-			   l.off;
+	return l.off < 0 ? error_set(err, -l.off, "there is nothing behind that offset")
+			 : l.off;
 }

@@ -81,6 +81,7 @@ void sheep_decode(const uint8_t in[SHEEP_HEAD], struct sheep_reply *out)
 {
 	*out = (struct sheep_reply){
 		.opcode = in[1],
+		.epoch = get_u32(in + 4),
 		.id = get_u32(in + 8),
 		.data_length = get_u32(in + 12),
 		.result = get_u32(in + 16),
@@ -110,22 +111,24 @@ static int check_vdi(const struct sheep_vdi *v, uint32_t vid, uint8_t store_poli
 		     struct error *err)
 {
 	if (v->vid != vid)
-		return error_set(err, EPROTO,
+		return error_set(err, EIO,
 				 "the sheep gave the inode of VDI %" PRIx32
 				 " for that of %" PRIx32,
 				 v->vid, vid);
 	if (store_policy)
-		return error_set(err, EOPNOTSUPP,
-				 "VDI '%s' is a hypervolume, whose map is a tree: that is not "
-				 "supported",
-				 v->name);
+		return error_set(
+			err, EOPNOTSUPP,
+			"VDI '%s' is a hypervolume, whose map is a tree: that is not "
+			"supported",
+			v->name);
 	if (v->shift < MIN_SHIFT || v->shift > MAX_SHIFT)
-		return error_set(err, EPROTO,
-				 "the inode of VDI '%s' has objects of 2^%u bytes, which no "
-				 "sheep makes",
-				 v->name, v->shift);
+		return error_set(
+			err, EIO,
+			"the inode of VDI '%s' has objects of 2^%u bytes, which no "
+			"sheep makes",
+			v->name, v->shift);
 	if (v->size > (uint64_t)SHEEP_MAX_OBJECTS << v->shift)
-		return error_set(err, EPROTO,
+		return error_set(err, EIO,
 				 "the inode of VDI '%s' has a size of %" PRIu64
 				 " bytes, more than its map can hold",
 				 v->name, v->size);
@@ -159,7 +162,7 @@ int sheep_decode_map(const uint8_t *in, uint32_t n, uint32_t *out, struct error 
 	for (uint32_t i = 0; i < n; i++) {
 		out[i] = get_u32(in + 4 * (size_t)i);
 		if (out[i] > SHEEP_MAX_VID)
-			return error_set(err, EPROTO,
+			return error_set(err, EIO,
 					 "entry %" PRIu32 " of an inode's map is %" PRIx32
 					 ", which is no VDI's number",
 					 i, out[i]);
@@ -198,4 +201,15 @@ bool sheep_decode_node(const uint8_t *in, size_t len, uint32_t count, uint32_t i
 	out->port = get_u16(in + 40);
 	out->stores = get_u16(in + 64) != 0;
 	return out->port != 0;
+}
+
+bool sheep_decode_owner(const uint8_t in[SHEEP_STATE], uint32_t vid,
+			struct sheep_node *out)
+{
+	uint32_t lock = get_u32(in + 16);
+
+	memcpy(out->addr, in + 20, sizeof(out->addr));
+	out->port = get_u16(in + 36);
+	out->stores = true;
+	return get_u32(in) == vid && (lock == 2 || lock == 3);
 }

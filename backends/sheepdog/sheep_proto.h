@@ -1,6 +1,6 @@
 /*
- * The gateway protocol of Sheepdog 1.0 as bytes: headers, inodes, node lists, results. All
- * integers are little-endian. Nothing here trusts what a server sent.
+ * The gateway protocol of Sheepdog 1.0 as bytes: headers, inodes, node lists, results.
+ * All integers are little-endian. Nothing here trusts what a server sent.
  */
 #pragma once
 
@@ -19,8 +19,8 @@
 #define SHEEP_BITMAP	  (UINT32_C(1) << 21) /* the only room READ_VDIS takes */
 #define SHEEP_MAX_VID	  ((UINT32_C(1) << 24) - 1)
 /* The server fills in all its nodes, whatever room it is told. */
-#define SHEEP_NODES_ROOM  491520
-#define SHEEP_EPOCH_ROOM  48
+#define SHEEP_NODES_ROOM 491520
+#define SHEEP_EPOCH_ROOM 48
 
 /* Offsets in an inode. */
 #define SHEEP_TAG_AT	    256
@@ -43,6 +43,7 @@ enum sheep_opcode {
 	SHEEP_GET_NODES = 0x82, /* from here on of the internal version */
 	SHEEP_STAT_SHEEP = 0x86,
 	SHEEP_STAT_CLUSTER = 0x87,
+	SHEEP_GET_VDI_STATES = 0xab,
 	SHEEP_READ_DEL_VDIS = 0xc9,
 };
 
@@ -62,6 +63,7 @@ enum sheep_result {
 	SHEEP_VER_MISMATCH = 0x14,
 	SHEEP_READONLY = 0x1a,
 	SHEEP_CHANGED = 0x1d,
+	SHEEP_BUFFER_SMALL = 0x88,
 };
 
 struct sheep_request {
@@ -84,6 +86,7 @@ struct sheep_request {
  * the result where that is not 0. */
 struct sheep_reply {
 	uint8_t opcode;
+	uint32_t epoch; /* another one: nodes have come or gone */
 	uint32_t id, data_length, result;
 	struct {
 		uint32_t vid;
@@ -114,6 +117,8 @@ struct sheep_epoch {
 	uint16_t flags;
 };
 
+#define SHEEP_STATE 1428 /* bytes of what a cluster knows of one VDI */
+
 struct sheep_node {
 	uint8_t addr[16]; /* IPv4 in the last four, else IPv6 */
 	uint16_t port;
@@ -123,12 +128,12 @@ struct sheep_node {
 void sheep_encode(const struct sheep_request *r, bool payload, uint8_t out[SHEEP_HEAD]);
 void sheep_decode(const uint8_t in[SHEEP_HEAD], struct sheep_reply *out);
 
-/* An inode's first SHEEP_INODE_HEAD bytes. Errors: -EPROTO it is not the inode of vid, or
+/* An inode's first SHEEP_INODE_HEAD bytes. Errors: -EIO it is not the inode of vid, or
  * says what cannot be; -EOPNOTSUPP a hypervolume. */
 int sheep_decode_vdi(const uint8_t *in, uint32_t vid, struct sheep_vdi *out,
 		     struct error *err);
 
-/* The map's entries from the bytes of it. -EPROTO: one that is no VDI's number. */
+/* The map's entries from the bytes of it. -EIO: one that is no VDI's number. */
 int sheep_decode_map(const uint8_t *in, uint32_t n, uint32_t *out, struct error *err);
 
 void sheep_decode_epoch(const uint8_t in[SHEEP_EPOCH_ROOM], struct sheep_epoch *out);
@@ -136,6 +141,10 @@ void sheep_decode_epoch(const uint8_t in[SHEEP_EPOCH_ROOM], struct sheep_epoch *
 /* Node i of a node list, whose entries are of one size. False: there is none. */
 bool sheep_decode_node(const uint8_t *in, size_t len, uint32_t count, uint32_t i,
 		       struct sheep_node *out);
+
+/* Who holds the lock of a VDI, if that is the one that the state is of. */
+bool sheep_decode_owner(const uint8_t in[SHEEP_STATE], uint32_t vid,
+			struct sheep_node *out);
 
 void sheep_put_u32(uint8_t *at, uint32_t value);
 void sheep_put_u64(uint8_t *at, uint64_t value);

@@ -31,7 +31,7 @@ static const struct meaning {
 	{ 0x11, false, EAGAIN, "the cluster is being shut down" },
 	{ 0x12, false, ENOMEM, "the sheep is out of memory" },
 	{ 0x13, false, ENOSPC, "the cluster has no number left for another VDI" },
-	{ SHEEP_VER_MISMATCH, false, EOPNOTSUPP,
+	{ SHEEP_VER_MISMATCH, false, ENODEV,
 	  "the sheep does not speak the protocol of Sheepdog 1.0" },
 	{ 0x15, false, ENOSPC, "the cluster has no space left" },
 	{ 0x16, false, ENODEV,
@@ -41,7 +41,8 @@ static const struct meaning {
 	{ 0x19, false, EAGAIN,
 	  "the cluster has stopped, since too few of its nodes are left" },
 	{ SHEEP_READONLY, false, EROFS,
-	  "the cluster holds the VDI for a snapshot and takes no writes to it; one that was "
+	  "the cluster holds the VDI for a snapshot and takes no writes to it; one that "
+	  "was "
 	  "cloned without a snapshot stays so until the cluster is restarted" },
 	{ SHEEP_CHANGED, true, EIO, "other clients keep changing it" },
 	{ 0x81, true, EAGAIN, "the cluster's members are changing" },

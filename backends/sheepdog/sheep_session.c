@@ -19,8 +19,9 @@
 
 #define MAX_CONNS   3 /* the live one, or one that connects, and silent ones */
 #define CONNECT_NS  (3 * NS_PER_S) /* for connecting, and again for the first answer */
-#define QUIET_NS    (2 * NS_PER_S) /* no answer: is it there? */
-#define SILENT_NS   (2 * NS_PER_S) /* not even to that */
+#define QUIET_NS    (1500 * NS_PER_MS) /* no answer: is it there? */
+#define SILENT_NS   (1500 * NS_PER_MS) /* not even to that */
+#define RESTART_NS  (2 * NS_PER_S)     /* a sheep may be started again so soon */
 #define IDLE_NS	    (10 * NS_PER_S)
 #define AGAIN_NS    (1 * NS_PER_S)
 #define PATIENCE_NS (5 * NS_PER_S) /* how long requests wait for a sheep to come back */
@@ -43,8 +44,8 @@ struct sheep_session {
 	bool told;		  /* that the source is lost */
 	struct error why;
 	struct sheep_epoch epoch;
-	bool known; /* epoch is */
-	struct address where;
+	bool known;	  /* epoch is */
+	uint32_t members; /* the epoch that the list of nodes is of */
 	struct sheep_probe {
 		struct sheep_msg msg;
 		struct iovec iov;
@@ -156,9 +157,18 @@ static void try_later(struct sheep_session *s, struct sheep_msg *m)
 	list_append(&s->waiting, &m->link);
 }
 
+static void watch_members(struct sheep_session *s, const struct sheep_reply *reply)
+{
+	if (reply->result || reply->epoch == s->members)
+		return;
+	s->members = reply->epoch;
+	nodes_ask(&s->nodes, s);
+}
+
 void session_answered(struct sheep_session *s, struct sheep_conn *c, struct sheep_msg *m,
 		      const struct sheep_reply *reply)
 {
+	watch_members(s, reply);
 	if (m != &c->ping && !m->once && sheep_is_passing(reply->result) &&
 	    clock_now() - m->first_ns < RETRIES_NS)
 		try_later(s, m);
@@ -178,7 +188,7 @@ static void assign(struct sheep_session *s, uint64_t *until)
 	struct sheep_conn *c = find_conn(s, CONN_LIVE);
 	uint64_t now = clock_now();
 
-	list_for_each(l, &s->waiting) {
+	list_for_each (l, &s->waiting) {
 		struct sheep_msg *m = container_of(l, struct sheep_msg, link);
 
 		if (is_unwanted(m)) {
@@ -195,12 +205,20 @@ static void assign(struct sheep_session *s, uint64_t *until)
 
 /* -- connections that end -- */
 
+static void send_elsewhere(struct sheep_session *s, struct sheep_msg *m)
+{
+	m->conn = NULL;
+	m->begun = false;
+	m->request.id = s->next_id++;
+	list_append(&s->waiting, &m->link);
+}
+
 static void in_doubt(struct sheep_msg *m, const struct error *why)
 {
 	struct error err = *why;
 
-	error_prefix(&err, "what was asked may or may not have been done");
-	finish(m, -EIO, NULL, &err);
+	err.code = SHEEP_IN_DOUBT;
+	finish(m, -SHEEP_IN_DOUBT, NULL, &err);
 }
 
 /* What a connection had when it broke. The sheep is gone, so nothing of it happens later
@@ -217,9 +235,7 @@ static void save_orphans(struct sheep_session *s, struct list *orphans,
 		} else if (m->tries >= MAX_TRIES) {
 			finish(m, -why->code, NULL, why);
 		} else {
-			m->request.id = s->next_id++;
-			m->begun = false;
-			list_append(&s->waiting, &m->link);
+			send_elsewhere(s, m);
 		}
 	}
 }
@@ -235,7 +251,8 @@ static void begin_loss(struct sheep_session *s, const struct error *why)
 
 static void tell_lost(struct sheep_session *s)
 {
-	if (s->told)
+	if (s->told ||
+	    (s->why.code != ETIMEDOUT && clock_now() - s->lost_ns < RESTART_NS))
 		return;
 	s->told = true;
 	s->ops.lost(s->ops.arg, &s->why);
@@ -257,7 +274,7 @@ static struct error plainly(const struct error *why)
 {
 	struct error plain = *why;
 
-	if (plain.code != ETIMEDOUT && plain.code != ENODEV && plain.code != EOPNOTSUPP)
+	if (plain.code != ETIMEDOUT && plain.code != ENODEV)
 		plain.code = EIO;
 	return plain;
 }
@@ -268,12 +285,6 @@ static void drop(struct sheep_session *s, struct sheep_conn *c, const struct err
 	enum conn_state was = c->state;
 	struct error plain = plainly(how), *why = &plain;
 
-	if (c->pinging)
-		list_remove(&c->ping.link);
-	if (c->pinging && c->sending == &c->ping)
-		c->sending = NULL;
-	if (c->pinging && c->receiving == &c->ping)
-		c->receiving = NULL;
 	conn_close(c, &orphans);
 	if (was == CONN_LIVE || was == CONN_SILENT)
 		log_debug("%s", why->text);
@@ -293,14 +304,12 @@ static void found(struct sheep_session *s, struct sheep_conn *c)
 {
 	c->state = CONN_LIVE;
 	c->since_ns = clock_now();
-	s->where = c->where;
 	s->lost_ns = s->failed = s->again_ns = 0;
 	s->why = (struct error){ 0 };
 	if (s->told)
 		s->ops.lost(s->ops.arg, NULL);
 	s->told = false;
 	tell_askers(s, 0, NULL);
-	nodes_ask(&s->nodes, s);
 }
 
 static int check_cluster(struct sheep_session *s, struct sheep_conn *c,
@@ -312,7 +321,7 @@ static int check_cluster(struct sheep_session *s, struct sheep_conn *c,
 		return sheep_failure(reply->result, err, "cannot use the sheep %s",
 				     c->where.text);
 	if (reply->data_length < SHEEP_EPOCH_ROOM)
-		return error_set(err, EPROTO,
+		return error_set(err, EIO,
 				 "the sheep %s does not say which cluster it is of",
 				 c->where.text);
 	sheep_decode_epoch(s->probe.in, &epoch);
@@ -329,9 +338,8 @@ static int check_cluster(struct sheep_session *s, struct sheep_conn *c,
 static void probed(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		   const struct error *err)
 {
-	struct sheep_session *s =
-		container_of(container_of(m, struct sheep_probe, msg),
-			     struct sheep_session, probe);
+	struct sheep_session *s = container_of(container_of(m, struct sheep_probe, msg),
+					       struct sheep_session, probe);
 	struct sheep_conn *c = find_conn(s, CONN_PROBING);
 	struct error why = { 0 };
 
@@ -358,6 +366,15 @@ static void probe(struct sheep_session *s, struct sheep_conn *c)
 	conn_add(c, &s->probe.msg);
 }
 
+static bool is_silent(struct sheep_session *s, const struct address *a)
+{
+	for (size_t i = 0; i < MAX_CONNS; i++)
+		if (s->conns[i].state == CONN_SILENT &&
+		    !strcmp(s->conns[i].where.text, a->text))
+			return true;
+	return false;
+}
+
 static void connect_next(struct sheep_session *s)
 {
 	struct sheep_conn *c = find_conn(s, CONN_FREE);
@@ -365,6 +382,12 @@ static void connect_next(struct sheep_session *s)
 
 	if (!c)
 		return; /* as many are silent as we bear with */
+	for (size_t i = 1; i < n_candidates(s); i++) {
+		if (!is_silent(s, candidate(s, s->candidate)))
+			break;
+		s->candidate++;
+		s->failed++;
+	}
 	if (conn_open(c, candidate(s, s->candidate++), &err) == 0)
 		return;
 	err = plainly(&err);
@@ -393,31 +416,44 @@ static void ping(struct sheep_session *s, struct sheep_conn *c)
 	conn_add(c, &c->ping);
 }
 
-/* A read may be asked of another sheep: whenever the silent one answers, that is dropped.
- * What has not begun goes as well. */
+static bool changes_nothing(const struct sheep_msg *m)
+{
+	switch (m->request.opcode) {
+	case SHEEP_CREATE:
+	case SHEEP_WRITE:
+	case SHEEP_NEW_VDI:
+	case SHEEP_DEL_VDI:
+	case SHEEP_LOCK_VDI:
+	case SHEEP_RELEASE_VDI:
+		return false;
+	default:
+		return !m->once;
+	}
+}
+
+/* What changes nothing may be asked of another sheep: whenever the silent one answers,
+ * that is dropped. What has not begun goes as well. */
 static void rescue(struct sheep_session *s, struct sheep_conn *c)
 {
 	for (struct list *l; (l = list_shift(&c->queue));) {
 		struct sheep_msg *m = container_of(l, struct sheep_msg, link);
 
-		m->conn = NULL;
 		if (m == &c->ping)
 			c->pinging = false;
 		else
-			list_append(&s->waiting, l);
+			send_elsewhere(s, m);
 	}
-	list_for_each(l, &c->sent) {
+	list_for_each (l, &c->sent) {
 		struct sheep_msg *m = container_of(l, struct sheep_msg, link);
 
-		if (m == &c->ping || m->once || m->out.len)
+		if (m == &c->ping || !changes_nothing(m))
 			continue;
 		list_remove(l);
 		c->dropped++;
-		m->conn = NULL;
-		m->begun = false;
-		m->request.id = s->next_id++;
-		list_append(&s->waiting, l);
+		send_elsewhere(s, m);
 	}
+	if (c->receiving && c->receiving != &c->ping && changes_nothing(c->receiving))
+		send_elsewhere(s, take(c->receiving));
 }
 
 static void silent(struct sheep_session *s, struct sheep_conn *c)
@@ -438,11 +474,12 @@ static bool is_idle(const struct sheep_conn *c)
 
 static void watch_live(struct sheep_session *s, struct sheep_conn *c, uint64_t *until)
 {
+	bool amidst = c->in_done; /* of an answer: no sheep rests there */
 	uint64_t limit = c->pinging ? SILENT_NS : is_idle(c) ? IDLE_NS : QUIET_NS;
 
 	if (clock_now() - c->since_ns < limit)
 		*until = MIN(*until, c->since_ns + limit);
-	else if (c->pinging)
+	else if (c->pinging || amidst)
 		silent(s, c);
 	else
 		ping(s, c);
@@ -606,15 +643,4 @@ void session_await(struct sheep_session *s, struct loop_call *c)
 const struct sheep_epoch *session_epoch(const struct sheep_session *s)
 {
 	return &s->epoch;
-}
-
-size_t session_nodes(const struct sheep_session *s, const struct address **nodes)
-{
-	*nodes = s->nodes.list;
-	return s->nodes.n;
-}
-
-const struct address *session_where(const struct sheep_session *s)
-{
-	return &s->where;
 }

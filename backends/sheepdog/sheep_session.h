@@ -11,11 +11,16 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <sys/uio.h>
 
 #include "backends/common/address.h"
 #include "backends/common/loop.h"
 #include "backends/sheepdog/sheep_proto.h"
+
+/* The errno of a request that is not to be carried out twice, and may or may not have
+ * been once. Never seen outside this type. */
+#define SHEEP_IN_DOUBT ECONNABORTED
 
 struct sheep_conn;
 struct sheep_session;
@@ -32,7 +37,7 @@ struct sheep_msg {
 	struct list link;
 	struct sheep_request request; /* id and data_length are set by the session */
 	struct sheep_slice out, in;   /* payload; room for the reply's */
-	bool once;	 /* not to be carried out twice: never sent again when in doubt */
+	bool once; /* not to be carried out twice: never sent again when in doubt */
 	struct loop_call *asker; /* not sent any more when nobody waits; may be NULL */
 	/* r < 0: no answer, and err says why. Else reply, whose result may be any. */
 	void (*done)(struct sheep_msg *, int r, const struct sheep_reply *,
@@ -40,7 +45,7 @@ struct sheep_msg {
 
 	/* the session's */
 	struct sheep_conn *conn; /* that has it; NULL: it waits for one */
-	bool begun;	/* bytes of it were sent */
+	bool begun;		 /* bytes of it were sent */
 	unsigned tries;
 	uint64_t first_ns, resend_ns;
 };
@@ -68,7 +73,8 @@ void session_ready(struct sheep_session *, const struct pollfd *fds, size_t n);
 void session_send(struct sheep_session *, struct sheep_msg *);
 void session_send_later(struct sheep_session *, struct sheep_msg *, uint64_t wait_ns);
 
-/* Takes back a request of which nothing was sent yet; false: it is too late, done comes. */
+/* Takes back a request of which nothing was sent yet; false: it is too late, done comes.
+ */
 bool session_unsend(struct sheep_session *, struct sheep_msg *);
 
 /* Calls done on c when a sheep has answered, or none does. */
@@ -76,7 +82,3 @@ void session_await(struct sheep_session *, struct loop_call *c);
 
 /* The newest entry of the cluster's log. */
 const struct sheep_epoch *session_epoch(const struct sheep_session *);
-
-/* The nodes that the cluster named last, and where to find the answering sheep. */
-size_t session_nodes(const struct sheep_session *, const struct address **nodes);
-const struct address *session_where(const struct sheep_session *);

@@ -1,8 +1,8 @@
 /*
  * Snapshots of VDIs.
  *
- * A VDI that is snapshotted becomes the snapshot, and a new one takes its name. So a tag is
- * written to the VDI first; open ones are held meanwhile and then follow the name.
+ * A VDI that is snapshotted becomes the snapshot, and a new one takes its name. So a tag
+ * is written to the VDI first; open ones are held meanwhile and then follow the name.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -104,11 +104,12 @@ static int find_next(struct sheep_pool *sp, const struct sheep_vdi *was,
 	int r = vdi_find(sp, was->name, NULL, 0, now, call, err);
 
 	if (r == 0 && now->parent != was->vid)
-		r = error_set(err, EIO,
-			      "another client took a snapshot of volume '%s' at the same "
-			      "time: look at its snapshots, the last without a tag has what "
-			      "was written last",
-			      was->name);
+		r = error_set(
+			err, EIO,
+			"another client took a snapshot of volume '%s' at the same "
+			"time: look at its snapshots, the last without a tag has what "
+			"was written last",
+			was->name);
 	return r;
 }
 
@@ -121,10 +122,7 @@ static int freeze_vdi(struct sheep_pool *sp, const struct sheep_vdi *was,
 
 	if (r < 0)
 		return r;
-	r = vdi_new(sp, was->name, was->size, was, true, &vid, call, err);
-	if (r == -EIO && vdi_find(sp, was->name, NULL, 0, now, call, NULL) == 0 &&
-	    now->vid != was->vid)
-		r = 0; /* it had been done when the connection broke */
+	r = vdi_new(sp, was->name, was->size, was, was->vid, &vid, call, err);
 	if (r == 0)
 		return find_next(sp, was, now, call, err);
 	write_tag(sp, was->vid, "", call, NULL);
@@ -178,8 +176,8 @@ int sheep_snap_create(void *pool, const char *name, const char *snap, struct cal
 	r = snapshot_open(i, snap, call, err);
 	inode_close(i, true);
 	return r < 0 ? error_prefix(err, "cannot take snapshot '%s' of volume '%s'", snap,
-				    name) :
-		       0;
+				    name)
+		     : 0;
 }
 
 /* -- deleting one, and going back to one -- */
@@ -212,15 +210,16 @@ int sheep_snap_revert(void *pool, const char *name, const char *snap, struct cal
 	if (r == 0)
 		r = vdi_find(sp, name, NULL, 0, &was, call, err);
 	if (r == 0)
-		r = vdi_new(sp, name, base.size, &base, true, &vid, call, err);
+		r = vdi_new(sp, name, base.size, &base, was.vid, &vid, call, err);
 	if (r < 0)
 		return r;
 	r = vdi_read(sp, was.vid, &was, call, err);
 	if (r == 0 && was.snapshot)
 		r = vdi_delete(sp, &was, call, err);
-	return r < 0 ? error_prefix(err,
-				    "volume '%s' is as snapshot '%s' again, but what it was "
-				    "is left as snapshot %" PRIu32,
-				    name, snap, was.snapid) :
-		       0;
+	return r < 0 ? error_prefix(
+			       err,
+			       "volume '%s' is as snapshot '%s' again, but what it was "
+			       "is left as snapshot %" PRIu32,
+			       name, snap, was.snapid)
+		     : 0;
 }

@@ -1,7 +1,7 @@
 /*
- * How large the cluster is: what its nodes have, together, divided by how often each object
- * is kept. A node that does not answer counts for nothing; one that cannot be reached
- * from here at all makes no difference to the others.
+ * How large the cluster is: what its nodes have, together, divided by how often each
+ * object is kept. A node that does not answer counts for nothing; one that cannot be
+ * reached from here at all makes no difference to the others.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -79,12 +79,14 @@ static int ask_gateway(struct sheep_pool *sp, uint8_t opcode, struct sheep_reply
 	int r = sheep_ask(sp, &q, 1, call, err);
 
 	if (r == 0 && q.reply.result)
-		r = sheep_failure(q.reply.result, err, "cannot ask for the cluster's size");
+		r = sheep_failure(q.reply.result, err,
+				  "cannot ask for the cluster's size");
 	*reply = q.reply;
 	return r;
 }
 
-/* Of n bytes on disks, what can be stored: with erasure code data:parity, else 1:copies-1. */
+/* Of n bytes on disks, what can be stored: with erasure code data:parity, else
+ * 1:copies-1. */
 static uint64_t usable(uint64_t n, const struct sheep_reply *reply)
 {
 	unsigned data = (reply->cluster.copy_policy >> 4) * 2;
@@ -100,7 +102,7 @@ int sheep_pool_stat(void *pool, struct pool_stat *out, struct call *call,
 {
 	struct sheep_pool *sp = pool;
 	struct total t = { 0 };
-	struct sheep_reply own, copies;
+	struct sheep_reply own = { 0 }, copies = { 0 };
 	int r = sum_nodes(sp, &t, call, err);
 
 	if (r == 0)

@@ -133,7 +133,7 @@ static void stored(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 /* The first pending entry, and its neighbours with the same value. */
 static void gather(struct sheep_inode *i, struct sheep_update *u)
 {
-	list_for_each(l, &i->pending) {
+	list_for_each (l, &i->pending) {
 		struct sheep_part *p = part_of(l);
 
 		if (u->n && (p->index != u->first + u->n || p->entry != u->value ||

@@ -2,8 +2,8 @@
  * VDIs as the cluster knows them: found, read, made, deleted, listed.
  *
  * Lookups carry 512 bytes always: with 256 and a snapshot's id the sheep crashes. NEW_VDI
- * and DEL_VDI are not repeated when a connection breaks: the caller is told that it is not
- * known, and what is left of either is repaired by doing it again.
+ * and DEL_VDI are not blindly repeated when a connection breaks: the cluster is asked
+ * whether they were done.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,9 +12,13 @@
 #include <sys/param.h>
 
 #include "backends/sheepdog/sheep.h"
+#include "backends/support/clock.h"
 
-#define AT_ONCE	    256			     /* inodes read together */
-#define MAP_AT_ONCE (UINT32_C(1) << 18)	     /* entries read or written together */
+#define AT_ONCE	      256		  /* inodes read together */
+#define MAP_AT_ONCE   (UINT32_C(1) << 18) /* entries read or written together */
+#define TRIES	      3
+#define LOOKS	      4
+#define LOOK_AGAIN_NS (100 * NS_PER_MS)
 
 static int fill_names(uint8_t out[SHEEP_NAMES], const char *name, const char *tag,
 		      struct error *err)
@@ -56,10 +60,11 @@ static int check_found(const struct sheep_vdi *v, const char *name, bool snapsho
 	if (!*v->name) /* deleted since */
 		return error_set(err, ENOENT, "there is no VDI '%s'", name);
 	if (strcmp(v->name, name) || v->snapshot != snapshot)
-		return error_set(err, EPROTO,
-				 "the cluster gave another VDI than '%s', which was asked "
-				 "for",
-				 name);
+		return error_set(
+			err, EIO,
+			"the cluster gave another VDI than '%s', which was asked "
+			"for",
+			name);
 	return 0;
 }
 
@@ -199,14 +204,63 @@ int vdi_clear_map(struct sheep_pool *sp, uint32_t vid, uint32_t first, uint32_t 
 
 /* -- made and deleted -- */
 
+static void sleep_a_little(void)
+{
+	struct timespec t = clock_timespec(LOOK_AGAIN_NS);
+
+	nanosleep(&t, NULL);
+}
+
+/* Whether a request that broke off has made what it was to: the name stands for another
+ * VDI than `was`. It may take the cluster a moment. Returns 1 or 0. */
+static int has_appeared(struct sheep_pool *sp, const char *name, uint32_t was,
+			uint32_t *vid, struct call *call, struct error *err)
+{
+	struct sheep_vdi v;
+
+	for (int look = 0; look < LOOKS; look++) {
+		int r = vdi_find(sp, name, NULL, 0, &v, call, err);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		*vid = v.vid;
+		if (r == 0 && v.vid != was)
+			return 1;
+		sleep_a_little();
+	}
+	return 0;
+}
+
+static int ask_new(struct sheep_pool *sp, struct sheep_question *q, const char *name,
+		   uint32_t was, uint32_t *vid, struct call *call, struct error *err)
+{
+	int r = sheep_ask(sp, q, 1, call, err);
+
+	for (int tries = 1; r == -SHEEP_IN_DOUBT && tries < TRIES; tries++) {
+		r = has_appeared(sp, name, was, vid, call, err);
+		if (r < 0)
+			return r;
+		q->reply = (struct sheep_reply){ .vdi.vid = *vid };
+		r = r ? 0 : sheep_ask(sp, q, 1, call, err);
+	}
+	*vid = q->reply.vdi.vid & SHEEP_MAX_VID;
+	if (r == -SHEEP_IN_DOUBT)
+		return error_set(
+			err, EIO,
+			"it is not known whether '%s' was made: the sheep that were "
+			"asked have gone",
+			name);
+	return r;
+}
+
 int vdi_new(struct sheep_pool *sp, const char *name, uint64_t size,
-	    const struct sheep_vdi *base, bool freeze, uint32_t *vid, struct call *call,
+	    const struct sheep_vdi *base, uint32_t was, uint32_t *vid, struct call *call,
 	    struct error *err)
 {
 	uint8_t names[SHEEP_NAMES];
 	struct sheep_question q = {
 		.request = { .opcode = SHEEP_NEW_VDI,
-			     .vdi = { .size = size, .snapid = freeze } },
+			     .vdi = { .size = size, .snapid = was != 0 } },
 		.out = names,
 		.out_len = SHEEP_NAME,
 		.once = true,
@@ -220,7 +274,7 @@ int vdi_new(struct sheep_pool *sp, const char *name, uint64_t size,
 		q.request.vdi.shift = base->shift;
 	}
 	if (r == 0)
-		r = sheep_ask(sp, &q, 1, call, err);
+		r = ask_new(sp, &q, name, was, vid, call, err);
 	if (r < 0)
 		return r;
 	if (q.reply.result == SHEEP_VDI_EXIST)
@@ -228,8 +282,17 @@ int vdi_new(struct sheep_pool *sp, const char *name, uint64_t size,
 	if (q.reply.result)
 		return sheep_failure(q.reply.result, err, "cannot make volume '%s'",
 				     name);
-	*vid = q.reply.vdi.vid & SHEEP_MAX_VID;
 	return 0;
+}
+
+/* Returns 1: it is deleted. */
+static int has_gone(struct sheep_pool *sp, uint32_t vid, struct call *call,
+		    struct error *err)
+{
+	struct sheep_vdi now;
+	int r = vdi_read(sp, vid, &now, call, err);
+
+	return r < 0 ? r : !*now.name;
 }
 
 static int ask_delete(struct sheep_pool *sp, const struct sheep_vdi *v, struct call *call,
@@ -243,30 +306,43 @@ static int ask_delete(struct sheep_pool *sp, const struct sheep_vdi *v, struct c
 		.out_len = sizeof(names),
 		.once = true,
 	};
-	int r = fill_names(names, v->name, NULL, err);
+	int r = fill_names(names, v->name, NULL, err), tries = 0;
 
 	if (r == 0)
 		r = sheep_ask(sp, &q, 1, call, err);
+	while (r == -SHEEP_IN_DOUBT && ++tries < TRIES) {
+		sleep_a_little();
+		r = has_gone(sp, v->vid, call, err);
+		if (r)
+			return r < 0 ? r : 0;
+		r = sheep_ask(sp, &q, 1, call, err);
+	}
+	if (r == -SHEEP_IN_DOUBT)
+		return error_set(
+			err, EIO,
+			"it is not known whether '%s' was deleted: the sheep that "
+			"were asked have gone",
+			v->name);
 	if (r == 0 && q.reply.result)
 		r = sheep_failure(q.reply.result, err, "cannot delete '%s'", v->name);
 	return r;
 }
 
 /* Its objects are given back first: else they stay for ever, and so does its name. That
- * shows when another client has left some behind its end, and then all of the map goes. */
+ * shows when another client has left some behind its end, and then all of the map goes.
+ */
 int vdi_delete(struct sheep_pool *sp, const struct sheep_vdi *v, struct call *call,
 	       struct error *err)
 {
 	uint32_t n = sheep_objects(v->size, v->shift);
-	struct sheep_vdi now;
 	int r = n ? vdi_clear_map(sp, v->vid, 0, n, call, err) : 0;
 
 	if (r == 0)
 		r = ask_delete(sp, v, call, err);
 	if (r == 0)
-		r = vdi_read(sp, v->vid, &now, call, err);
-	if (r < 0 || !*now.name)
-		return r;
+		r = has_gone(sp, v->vid, call, err);
+	if (r)
+		return r < 0 ? r : 0;
 	r = vdi_clear_map(sp, v->vid, 0, SHEEP_MAX_OBJECTS, call, err);
 	return r < 0 ? r : ask_delete(sp, v, call, err);
 }
@@ -294,7 +370,7 @@ static int read_in_use(struct sheep_pool *sp, uint8_t *used, uint8_t *deleted,
 		if (q[i].reply.result)
 			r = sheep_failure(q[i].reply.result, err, "cannot list the VDIs");
 		else if (q[i].reply.data_length != SHEEP_BITMAP)
-			r = error_set(err, EPROTO,
+			r = error_set(err, EIO,
 				      "cannot list the VDIs: the sheep sent part of a "
 				      "list");
 	}

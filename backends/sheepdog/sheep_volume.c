@@ -43,8 +43,10 @@ int sheep_list(void *pool, vol_each each, void *arg, struct call *call, struct e
 
 /* -- looks -- */
 
+/* shares: whether objects of others are among its own; may be NULL. */
 static int stat_vdi(struct sheep_pool *sp, const struct sheep_vdi *v,
-		    struct vol_stat *out, struct call *call, struct error *err)
+		    struct vol_stat *out, bool *shares, struct call *call,
+		    struct error *err)
 {
 	AUTO_FREE uint32_t *map = NULL;
 	uint32_t n = sheep_objects(v->size, v->shift);
@@ -53,8 +55,11 @@ static int stat_vdi(struct sheep_pool *sp, const struct sheep_vdi *v,
 	if (r < 0)
 		return r;
 	*out = (struct vol_stat){ .size = v->size };
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		out->allocated += (uint64_t)(map[i] == v->vid) << v->shift;
+		if (shares && map[i] && map[i] != v->vid)
+			*shares = true;
+	}
 	return 0;
 }
 
@@ -66,7 +71,7 @@ int sheep_vol_stat(void *pool, const char *name, struct vol_stat *out, struct ca
 	int r = vdi_find(sp, name, NULL, 0, &v, call, err);
 
 	if (r == 0)
-		r = stat_vdi(sp, &v, out, call, err);
+		r = stat_vdi(sp, &v, out, NULL, call, err);
 	if (r == 0)
 		inode_learn(sp, &v);
 	return r;
@@ -78,10 +83,11 @@ int sheep_snap_stat(void *pool, const char *name, const char *snap, struct vol_s
 	struct sheep_vdi v;
 	int r = snap_find(pool, name, snap, &v, call, err);
 
-	return r < 0 ? r : stat_vdi(pool, &v, out, call, err);
+	return r < 0 ? r : stat_vdi(pool, &v, out, NULL, call, err);
 }
 
-/* A clone's backing store is the snapshot it was made from, while that exists. */
+/* A clone's backing store is the snapshot it was made from, while that exists and its
+ * objects are needed. */
 static int describe_parent(struct sheep_pool *sp, const struct sheep_vdi *v,
 			   struct volume_spec *out, struct call *call, struct error *err)
 {
@@ -106,12 +112,13 @@ int sheep_vol_describe(void *pool, const char *name, struct volume_spec *out,
 		       struct call *call, struct error *err)
 {
 	struct sheep_pool *sp = pool;
+	bool shares = false;
 	struct vol_stat st;
 	struct sheep_vdi v;
 	int r = vdi_find(sp, name, NULL, 0, &v, call, err);
 
 	if (r == 0)
-		r = stat_vdi(sp, &v, &st, call, err);
+		r = stat_vdi(sp, &v, &st, &shares, call, err);
 	if (r < 0)
 		return r;
 	out->has_capacity = out->has_allocation = true;
@@ -120,7 +127,7 @@ int sheep_vol_describe(void *pool, const char *name, struct volume_spec *out,
 	out->path = strdup(name);
 	if (!out->path || asprintf(&out->key, "%s/%s", sp->name, name) < 0)
 		return error_code(err, ENOMEM, "cannot describe volume '%s'", name);
-	return describe_parent(sp, &v, out, call, err);
+	return shares ? describe_parent(sp, &v, out, call, err) : 0;
 }
 
 /* -- making -- */
@@ -132,7 +139,8 @@ static int check_size(uint64_t size, unsigned shift, const char *name, struct er
 	if (size <= most)
 		return 0;
 	return error_set(err, EFBIG,
-			 "volume '%s' cannot have %" PRIu64 " bytes: a VDI of this cluster "
+			 "volume '%s' cannot have %" PRIu64
+			 " bytes: a VDI of this cluster "
 			 "has %" PRIu64 " at most",
 			 name, size, most);
 }
@@ -159,14 +167,15 @@ static int create_empty(struct sheep_pool *sp, const char *name, uint64_t size,
 
 	if (r == 0)
 		r = check_size(size, shift, name, err);
-	return r < 0 ? r : vdi_new(sp, name, size, NULL, false, &vid, call, err);
+	return r < 0 ? r : vdi_new(sp, name, size, NULL, 0, &vid, call, err);
 }
 
 /* VOLUME@SNAPSHOT; both may hold an @. */
 static int find_base(struct sheep_pool *sp, const char *path, struct sheep_vdi *out,
 		     struct call *call, struct error *err)
 {
-	for (const char *at = strrchr(path, '@'); at; at = memrchr(path, '@', at - path)) {
+	for (const char *at = strrchr(path, '@'); at;
+	     at = memrchr(path, '@', at - path)) {
 		AUTO_FREE char *name = strndup(path, at - path);
 		int r;
 
@@ -176,10 +185,11 @@ static int find_base(struct sheep_pool *sp, const char *path, struct sheep_vdi *
 		if (r != -ENOENT)
 			return r;
 	}
-	return error_set(err, ENOENT,
-			 "there is no snapshot '%s' to clone: a backing store is written as "
-			 "VOLUME@SNAPSHOT",
-			 path);
+	return error_set(
+		err, ENOENT,
+		"there is no snapshot '%s' to clone: a backing store is written as "
+		"VOLUME@SNAPSHOT",
+		path);
 }
 
 static int create_clone(struct sheep_pool *sp, const char *name,
@@ -195,15 +205,17 @@ static int create_clone(struct sheep_pool *sp, const char *name,
 		return r;
 	size = spec->has_capacity ? spec->capacity : base.size;
 	if (size < base.size)
-		return error_set(err, EINVAL,
-				 "the clone '%s' cannot be smaller than its snapshot, which "
-				 "has %" PRIu64 " bytes",
-				 name, base.size);
+		return error_set(
+			err, EINVAL,
+			"the clone '%s' cannot be smaller than its snapshot, which "
+			"has %" PRIu64 " bytes",
+			name, base.size);
 	r = check_size(size, base.shift, name, err);
 	if (r == 0)
-		r = vdi_new(sp, name, base.size, &base, false, &vid, call, err);
-	return r < 0 || size == base.size ? r :
-					    sheep_vol_resize(sp, name, size, 0, call, err);
+		r = vdi_new(sp, name, base.size, &base, 0, &vid, call, err);
+	return r < 0 || size == base.size
+		       ? r
+		       : sheep_vol_resize(sp, name, size, 0, call, err);
 }
 
 int sheep_vol_create(void *pool, const char *name, const struct volume_spec *spec,
@@ -237,9 +249,10 @@ int sheep_vol_delete(void *pool, const char *name, struct call *call, struct err
 	if (r < 0)
 		return r;
 	if (*snap)
-		return error_set(err, EBUSY,
-				 "volume '%s' has snapshots, such as '%s': remove them first",
-				 name, snap);
+		return error_set(
+			err, EBUSY,
+			"volume '%s' has snapshots, such as '%s': remove them first",
+			name, snap);
 	return vdi_delete(pool, &v, call, err);
 }
 
@@ -314,6 +327,26 @@ int sheep_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags
 		r = grow(i, size, call, err);
 	else if (r == 0 && size < i->vdi.size)
 		r = shrink(i, size, call, err);
+	inode_close(i, true);
+	return r;
+}
+
+/* -- clones -- */
+
+int sheep_vol_flatten(void *pool, const char *name, struct call *call, struct error *err)
+{
+	AUTO_VOLUME_SPEC struct volume_spec now = VOLUME_SPEC_INIT;
+	struct sheep_inode *i;
+	int r = sheep_vol_describe(pool, name, &now, call, err);
+
+	if (r < 0)
+		return r;
+	if (!now.backing.path)
+		return error_set(err, EINVAL, "volume '%s' has no backing store", name);
+	r = inode_open(pool, name, NULL, true, &i, call, err);
+	if (r < 0)
+		return r;
+	r = op_adopt(i, call, err);
 	inode_close(i, true);
 	return r;
 }

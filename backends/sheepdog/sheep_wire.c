@@ -48,7 +48,7 @@ static void check(struct wire *w, uint8_t opcode, size_t room)
 		return;
 	sheep_decode(w->head, &w->reply);
 	if (w->reply.opcode != opcode || w->reply.data_length > room) {
-		hang_up(w, EPROTO);
+		hang_up(w, EIO);
 	} else if (w->in_done == SHEEP_HEAD + w->reply.data_length) {
 		w->answered = true;
 		hang_up(w, 0);
@@ -59,8 +59,8 @@ static void listen_to(struct wire *w, uint8_t opcode, size_t room)
 {
 	bool head = w->in_done < SHEEP_HEAD;
 	uint8_t *at = head ? w->head + w->in_done : w->in + (w->in_done - SHEEP_HEAD);
-	size_t left = head ? SHEEP_HEAD - w->in_done :
-			     SHEEP_HEAD + w->reply.data_length - w->in_done;
+	size_t left = head ? SHEEP_HEAD - w->in_done
+			   : SHEEP_HEAD + w->reply.data_length - w->in_done;
 	ssize_t n = recv(w->fd, at, left, 0);
 
 	if (n > 0) {

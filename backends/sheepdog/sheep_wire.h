@@ -14,7 +14,7 @@ struct wire {
 	bool answered;
 	struct sheep_reply reply;
 	uint8_t in[WIRE_ROOM]; /* its payload */
-	int code; /* of the connection's failure */
+	int code;	       /* of the connection's failure */
 	/* its own */
 	int fd;
 	size_t out_done, in_done;

@@ -111,6 +111,39 @@ static void make(struct sheep_part *p)
 	part_ask(p, part_slice(p), (struct sheep_slice){ 0 }, made);
 }
 
+/* A byte of the parent's, to be written where it came from. */
+static void got_byte(struct sheep_msg *m, int r, const struct sheep_reply *reply,
+		     const struct error *err)
+{
+	struct sheep_part *p = container_of(m, struct sheep_part, msg);
+
+	if (r < 0)
+		part_end(p, r, err);
+	else if (reply->result == SHEEP_NO_OBJ)
+		part_again(p, reply->result);
+	else if (reply->result)
+		part_fail(p, reply->result);
+	else
+		make(p);
+}
+
+static void adopt(struct sheep_part *p)
+{
+	uint32_t owner = inode_of(p)->map[p->index];
+
+	p->iov = (struct iovec){ p->bytes, 1 };
+	request(p, SHEEP_READ, sheep_data_oid(owner, p->index), 0);
+	part_ask(p, (struct sheep_slice){ 0 }, part_slice(p), got_byte);
+}
+
+static void make_or_adopt(struct sheep_part *p)
+{
+	if (p->op->adopts)
+		adopt(p);
+	else
+		make(p);
+}
+
 /* Another client has changed the map, or it is as we know it and the cluster is late. */
 static void compared(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		     const struct error *err)
@@ -123,13 +156,13 @@ static void compared(struct sheep_msg *m, int r, const struct sheep_reply *reply
 		part_end(p, r, err);
 	} else if (reply->result) {
 		part_fail(p, reply->result);
-	} else if (sheep_decode_map(p->bytes, 1, &entry, NULL) < 0 ||
-		   p->index >= i->n || entry != i->map[p->index]) {
+	} else if (sheep_decode_map(p->bytes, 1, &entry, NULL) < 0 || p->index >= i->n ||
+		   entry != i->map[p->index]) {
 		part_again(p, SHEEP_CHANGED);
 	} else if (++p->looks < LOOKS) {
 		look(p);
 	} else {
-		make(p);
+		make_or_adopt(p);
 	}
 }
 
@@ -156,7 +189,7 @@ static void looked(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 	if (r < 0)
 		part_end(p, r, err);
 	else if (reply->result == SHEEP_NO_OBJ)
-		make(p);
+		make_or_adopt(p);
 	else if (reply->result)
 		part_fail(p, reply->result);
 	else
@@ -206,8 +239,8 @@ static void refuse(struct sheep_part *p)
 	const struct sheep_inode *i = inode_of(p);
 	struct error err = { 0 };
 	int r = error_set(&err, i->vdi.snapshot ? EROFS : ENOSPC,
-			  i->vdi.snapshot ? "'%s' is a snapshot" :
-					    "volume '%s' has been made smaller",
+			  i->vdi.snapshot ? "'%s' is a snapshot"
+					  : "volume '%s' has been made smaller",
 			  i->vdi.name);
 
 	part_end(p, r, &err);
@@ -235,7 +268,7 @@ void part_write(struct sheep_part *p)
 		part_end(p, -err.code, &err);
 	if (!p->object)
 		return;
-	if (p->op->what != IO_WRITE && !owner)
+	if ((p->op->what != IO_WRITE && !owner) || (p->op->adopts && !p->alone))
 		part_end(p, 0, NULL); /* a hole is zeros */
 	else if (p->whole)
 		drop(p);

@@ -1,5 +1,6 @@
 /* Pool type "sheepdog": a cluster of sheep, its volumes are VDIs. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,15 @@ static int copy_hosts(struct sheep_pool *sp, const struct pool_source *s)
 	return 0;
 }
 
+static int say_where(struct sheep_pool *sp)
+{
+	const struct pool_host *h = &sp->hosts[0];
+
+	if (asprintf(&sp->where, "%s:%u", h->name, h->port ? h->port : SHEEP_PORT) < 0)
+		sp->where = NULL;
+	return sp->where ? 0 : -ENOMEM;
+}
+
 /* All addresses of all hosts; one that has none is no matter while another has. */
 static int resolve(const struct sheep_pool *sp, struct address **out, struct error *err)
 {
@@ -86,6 +96,7 @@ static void pool_free(struct sheep_pool *sp)
 		free(sp->hosts[i].name);
 	free(sp->hosts);
 	free(sp->name);
+	free(sp->where);
 	pthread_mutex_destroy(&sp->lock_turn);
 	free(sp);
 }
@@ -101,7 +112,7 @@ static struct sheep_pool *pool_new(const struct pool_spec *spec, const struct ho
 	list_init(&sp->inodes);
 	sp->host = *host;
 	sp->name = strdup(spec->source.name ? spec->source.name : spec->name);
-	if (!sp->name || copy_hosts(sp, &spec->source) < 0) {
+	if (!sp->name || copy_hosts(sp, &spec->source) < 0 || say_where(sp) < 0) {
 		pool_free(sp);
 		return NULL;
 	}
@@ -137,6 +148,8 @@ static int await_sheep(struct sheep_pool *sp, struct call *call, struct error *e
 	loop_call_init(&a->call, await, awaiting_free);
 	a->session = sp->session;
 	r = loop_call_wait(sp->loop, &a->call, call, err);
+	if (r < 0 && loop_call_abandoned(&a->call))
+		error_set(err, -r, "the sheep at %s does not answer", sp->where);
 	loop_call_put(&a->call);
 	return r;
 }
@@ -233,6 +246,7 @@ BACKEND_DEFINE(
 	.vol_create = sheep_vol_create,
 	.vol_delete = sheep_vol_delete,
 	.vol_resize = sheep_vol_resize,
+	.vol_flatten = sheep_vol_flatten,
 	.vol_open = sheep_vol_open,
 	.vol_close = sheep_vol_close,
 	.vol_submit = sheep_vol_submit,
