@@ -18,8 +18,9 @@ static int render(const struct node *n, struct call *call, struct buf *out,
 /*
  * open(2) looks up the name first, for which the text was made already: it is kept for
  * the open of the same thread, so that the size which that was told is the text's, too.
+ * For longer than the kernel believes that size, so that an fstat(2) agrees as well.
  */
-#define KEPT_NS NS_PER_MS
+#define KEPT_NS (10 * NS_PER_MS)
 
 static struct kept {
 	uint64_t node; /* hash */
