@@ -369,4 +369,5 @@ def define_pools(source, count, home):
 
 
 SYSTEMS = {kind.name: kind
-           for kind in (Native, Tmpfs, Minimal, MinimalPassthrough, Storagefs, NoPassthrough, Qemu, Nbdfuse, Libvirt)}
+           for kind in (Native, Tmpfs, Minimal, MinimalPassthrough, Storagefs, NoPassthrough, Qemu,
+                        Nbdfuse, Libvirt)}
