@@ -39,7 +39,7 @@ class Cluster(System):
         getattr(self, f"make_{self.name.split()[-1]}")()
 
     def tell(self, *words):
-        run(TOOL, "--tell", self.dir, *words)
+        run(TOOL + "_tell", self.dir, *words)
 
     def make_data(self):
         path = os.path.join(self.home, "data")

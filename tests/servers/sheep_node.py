@@ -109,6 +109,11 @@ class Connection(asyncio.Protocol):
         for late in held:
             self.transport.write(late)
 
+    def unmute(self):
+        """What fell silent in the middle of an answer cannot go on: the connection ends."""
+        if self.mute:
+            self.reset()
+
     def reset(self):
         self.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, LINGER)

@@ -51,18 +51,26 @@ truncate -s $((16 * M)) "$pool/volumes/new"
 truncate -s $((12 * M)) "$pool/volumes/stale"
 eventually 2 size $((12 * M)) "$pool/volumes/v"
 
+# All at once, as it comes in life.
 operations_fail()
 {
-	fails_in_time dd if="$pool/volumes/v" of=/dev/null bs=1M count=1 iflag=direct
-	fails_in_time dd if=/dev/zero of="$pool/volumes/stale" bs=1M count=1 conv=notrunc,fsync
-	fails_in_time ls "$pool/volumes"
-	fails_in_time touch "$pool/volumes/another"
-	fails_in_time touch "$pool/snapshots/v/s"
+	failing_=
+	for operation_ in 'dd if=volumes/v of=/dev/null bs=1M count=1 iflag=direct' \
+		'dd if=/dev/zero of=volumes/stale bs=1M count=1 conv=notrunc,fsync' 'ls volumes' \
+		'touch volumes/another' 'touch snapshots/v/s'; do
+		# shellcheck disable=SC2086  # words
+		(cd "$pool" && tmp=$(mktemp -d "$tmp/fails.XXXXXX") && fails_in_time $operation_) &
+		failing_="$failing_ $!"
+	done
+	for one_ in $failing_; do
+		wait "$one_" || fail "an operation on a dead pool"
+	done
 }
 
 # acknowledge VOLUME: a writer that fsyncs each block and tells which it did, until one fails
 acknowledge()
 {
+	rm -f "$tmp/acknowledged"
 	python3 - "$pool/volumes/$1" "$tmp/acknowledged" <<-'END' &
 		import os, sys
 		fd = os.open(sys.argv[1], os.O_WRONLY)

@@ -136,7 +136,11 @@ rm 'snapshots/v/two words, é'
 rm volumes/v volumes/flat
 cmp -n $((9 * M)) volumes/larger "$tmp/first" || fail "the clone lost what it had of its snapshot"
 rm volumes/*
-[ -n "$real" ] || eventually 5 sh -c '[ "$("$0" --tell "$1" objects)" = 0 ]' "$here/sheep" "$sheep"
+no_objects()
+{
+	[ "$(tell objects)" = 0 ]
+}
+[ -n "$real" ] || eventually 5 no_objects
 
 # -- another client snapshots a volume that we have open: nothing is lost, nothing goes into it --
 

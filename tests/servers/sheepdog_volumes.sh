@@ -201,7 +201,7 @@ put protected 0
 eventually 2 rm volumes/up
 rm volumes/*
 no_leftovers
-[ -n "$real" ] || eventually 5 test "$(tell objects)" = 0
+[ -n "$real" ] || [ "$(tell objects)" = 0 ] || fail "$(tell objects) objects are left"
 put ctl stop
 is inactive state
 put ctl start
