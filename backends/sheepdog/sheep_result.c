@@ -31,7 +31,7 @@ static const struct meaning {
 	{ 0x11, false, EAGAIN, "the cluster is being shut down" },
 	{ 0x12, false, ENOMEM, "the sheep is out of memory" },
 	{ 0x13, false, ENOSPC, "the cluster has no number left for another VDI" },
-	{ SHEEP_VER_MISMATCH, false, ENODEV,
+	{ SHEEP_VER_MISMATCH, false, EOPNOTSUPP,
 	  "the sheep does not speak the protocol of Sheepdog 1.0" },
 	{ 0x15, false, ENOSPC, "the cluster has no space left" },
 	{ 0x16, false, ENODEV,
