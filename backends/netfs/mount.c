@@ -133,7 +133,7 @@ int share_mount(const struct pool_spec *spec, const struct host *host,
 		return error_code(err, ENOMEM, "cannot mount '%s'", s->source);
 
 	const int fds[] = { fd, -1 };
-	/* mount(8) closes what it inherits: its helper is run without it */
+	/* the helper itself: what mount(8) hands on to it is mount's affair */
 	const char *const cifs[] = { "mount.cifs", s->source, spec->target, "-o", options,
 				     NULL };
 	const char *const other[] = { "mount",   "-t",      types[s->kind], "-o",
