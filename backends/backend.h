@@ -251,6 +251,10 @@ struct backend {
 	/* For a type whose pools differ in it (the tests' fake). NULL: .volumes. Does not
 	 * wait. */
 	enum volume_class (*volume_class)(void *pool);
+
+	/* Writes are answered before they are stored, and IO_FLUSH says whether they are:
+	 * a writer's close(2) flushes, so that what was written and lost is told. */
+	bool writes_back;
 };
 
 /* Defines the module's one exported symbol. */

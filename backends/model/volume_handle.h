@@ -31,6 +31,8 @@ struct volume_handle {
 	bool truncated, wrote;
 	uint64_t high;
 
+	atomic_bool unflushed; /* something was written since the last flush */
+
 	pthread_mutex_t lock;  /* guards the rest */
 	pthread_cond_t idle;
 	struct list flights;

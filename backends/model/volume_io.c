@@ -114,6 +114,8 @@ void volume_submit(struct volume_handle *h, struct io *io)
 	pthread_mutex_lock(&h->lock);
 	list_append(&h->flights, &f->link);
 	pthread_mutex_unlock(&h->lock);
+	if (io->op != IO_READ)
+		atomic_store(&h->unflushed, io->op != IO_FLUSH);
 	h->use.backend->vol_submit(h->file.vol, &f->io);
 }
 

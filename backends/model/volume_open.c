@@ -182,7 +182,7 @@ static void trim(struct volume_handle *h, struct call *call)
 {
 	struct error err = { 0 };
 
-	if (volume_flush_ready(h) || h->class != VOLUMES_PROVISIONED)
+	if (!handle_writes(h) || h->class != VOLUMES_PROVISIONED || !space_needs_trim(h))
 		return;
 	if (space_trim(h, call, &err) < 0) {
 		volumes_remember(pool_volumes(h->pool), h->name, &err);
@@ -265,13 +265,20 @@ static bool flush_matters(const struct volume_handle *h)
 	       !(USE_HAS(&h->use, local) && h->use.backend->local(h->use.pool));
 }
 
+/* Whether what was written may be lost yet. */
+static bool is_written_back(const struct volume_handle *h)
+{
+	return USE_HAS(&h->use, writes_back) && atomic_load(&h->unflushed);
+}
+
 bool volume_flush_ready(struct volume_handle *h)
 {
 	if (!handle_writes(h))
 		return true;
 	if (h->class == VOLUMES_ARE_FILES)
 		return !flush_matters(h);
-	return h->class == VOLUMES_GIVEN || !space_needs_trim(h);
+	return !is_written_back(h) &&
+	       (h->class == VOLUMES_GIVEN || !space_needs_trim(h));
 }
 
 static bool opened_by(const struct volume_handle *h, pid_t pid)
@@ -293,7 +300,12 @@ int volume_flush(struct volume_handle *h, pid_t pid, struct call *call, struct e
 					   h->name);
 		return 0;
 	}
-	if (!opened_by(h, pid))
+	if (is_written_back(h)) {
+		r = volume_fsync(h, true, call, err);
+		if (r < 0)
+			return r;
+	}
+	if (h->class != VOLUMES_PROVISIONED || !space_needs_trim(h) || !opened_by(h, pid))
 		return 0;
 	r = space_trim(h, call, err);
 	if (r == 0)
