@@ -5,6 +5,7 @@
 #include "backends/rbd/rbd.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +123,13 @@ static int connect_pool(struct rbd_pool *p, const struct pool_spec *spec,
 	return r;
 }
 
+/* librados' many threads would each have a heap, which never shrinks: a few are enough.
+ */
+static void limit_heaps(void)
+{
+	mallopt(M_ARENA_MAX, 4);
+}
+
 static int rbd_start(const struct pool_spec *spec, const struct host *host,
 		     struct call *call, void **pool, struct error *err)
 {
@@ -130,6 +138,7 @@ static int rbd_start(const struct pool_spec *spec, const struct host *host,
 
 	if (!p)
 		return error_code(err, ENOMEM, "cannot start the pool");
+	limit_heaps();
 	r = connect_pool(p, spec, call, err);
 	if (r == 0)
 		r = pulse_start(p, err);
@@ -215,8 +224,10 @@ static bool wait_for(struct ending *e, uint64_t deadline_ns)
 static void end(struct rbd_pool *p, uint64_t deadline_ns)
 {
 	AUTO_FREE char *path = strdup(p->path);
-	struct ending *e = ending_new(p);
+	struct ending *e;
 
+	pulse_silence(p);
+	e = ending_new(p);
 	if (!e)
 		log_warning("the connection to Ceph pool '%s' stays open: no thread is "
 			    "left to "

@@ -147,7 +147,9 @@ struct image {
 	atomic_bool wrote; /* its time of change is to be set */
 };
 
-enum image_use { IMAGE_READ, IMAGE_WRITE };
+/* IMAGE_CHANGE: for what librbd has the lock's owner do, who may be elsewhere, and else
+ * takes the lock for itself. */
+enum image_use { IMAGE_READ, IMAGE_CHANGE, IMAGE_WRITE };
 
 /* What vol_file.vol is. */
 struct opened {
@@ -173,11 +175,14 @@ bool images_settle(struct rbd_pool *p, uint64_t deadline_ns);
 struct pulse {
 	pthread_t thread;
 	bool runs, ends, hurry, away;
+	bool telling;	  /* the host is being told something */
 	uint64_t version; /* of the directory object; 0: not known */
 };
 
 /* Asks once, so that a pool that cannot be used does not start, and goes on looking. */
 int pulse_start(struct rbd_pool *p, struct error *err);
+/* The host is told nothing from now on. Does not wait for Ceph. */
+void pulse_silence(struct rbd_pool *p);
 void pulse_stop(struct rbd_pool *p);
 /* Looks once, for who asks. */
 int pulse_ask(struct rbd_pool *p, struct error *err);

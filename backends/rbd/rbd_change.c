@@ -6,24 +6,24 @@
 
 /* -- making -- */
 
-static int make_clone(struct rbd_pool *p, const char *name, const char *backing,
+static int not_made(struct rbd_pool *p, const char *name, int r, struct error *err)
+{
+	if (r == -EEXIST)
+		return error_set(err, EEXIST, "there is an image '%s' in '%s' already",
+				 name, p->path);
+	return rbd_failed(p, r, err, "cannot make image '%s'", name);
+}
+
+static int make_image(struct rbd_pool *p, const char *name, uint64_t size,
 		      struct error *err)
 {
-	AUTO_FREE char *parent = NULL, *snap = NULL;
 	rbd_image_options_t options;
-	int r = config_split_backing(backing, p->path, &parent, &snap, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	rbd_image_options_create(&options);
-	rbd_image_options_set_uint64(options, RBD_IMAGE_OPTION_CLONE_FORMAT, 2);
-	r = rbd_clone3(p->cluster.io, parent, snap, p->cluster.io, name, options);
+	r = rbd_create4(p->cluster.io, name, size, options);
 	rbd_image_options_destroy(options);
-	if (r == -ENOENT)
-		return error_set(err, ENOENT,
-				 "there is no snapshot '%s' of image '%s' in '%s'", snap,
-				 parent, p->path);
-	return r;
+	return r < 0 ? not_made(p, name, r, err) : 0;
 }
 
 /* A clone has its snapshot's size, unless the description wants more. */
@@ -36,20 +36,40 @@ static int size_clone(struct rbd_pool *p, const char *name,
 
 	if (r == 0 && spec->has_capacity && spec->capacity > st.size)
 		r = rbd_vol_resize(p, name, spec->capacity, 0, call, err);
-	if (r < 0)
+	if (r < 0 && image_wait_closed(p, name, call, NULL) == 0)
 		rbd_remove(p->cluster.io, name);
 	return r;
 }
 
-static int make_image(struct rbd_pool *p, const char *name, uint64_t size)
+/* Of the newer kind, whose snapshot need not be protected. */
+static int clone_snapshot(struct rbd_pool *p, const char *parent, const char *snap,
+			  const char *name, struct error *err)
 {
 	rbd_image_options_t options;
 	int r;
 
 	rbd_image_options_create(&options);
-	r = rbd_create4(p->cluster.io, name, size, options);
+	rbd_image_options_set_uint64(options, RBD_IMAGE_OPTION_CLONE_FORMAT, 2);
+	r = rbd_clone3(p->cluster.io, parent, snap, p->cluster.io, name, options);
 	rbd_image_options_destroy(options);
-	return r;
+	if (r == -ENOENT)
+		return error_set(err, ENOENT,
+				 "there is no snapshot '%s' of image '%s' in '%s'", snap,
+				 parent, p->path);
+	return r < 0 ? not_made(p, name, r, err) : 0;
+}
+
+static int make_clone(struct rbd_pool *p, const char *name,
+		      const struct volume_spec *spec, struct call *call,
+		      struct error *err)
+{
+	AUTO_FREE char *parent = NULL;
+	AUTO_FREE char *snap = NULL;
+	int r = config_split_backing(spec->backing.path, p->path, &parent, &snap, err);
+
+	if (r == 0)
+		r = clone_snapshot(p, parent, snap, name, err);
+	return r < 0 ? r : size_clone(p, name, spec, call, err);
 }
 
 static int check_spec(const struct volume_spec *spec, struct error *err)
@@ -67,28 +87,16 @@ int rbd_vol_create(void *pool, const char *name, const struct volume_spec *spec,
 		   struct call *call, struct error *err)
 {
 	struct rbd_pool *p = pool;
+	uint64_t size = spec->has_capacity ? config_round_size(spec->capacity) : 0;
 	int r = check_spec(spec, err);
 
 	if (r < 0)
 		return r;
-	if (err)
-		err->code = 0;
-	if (spec->backing.path)
-		r = make_clone(p, name, spec->backing.path, err);
-	else
-		r = make_image(p, name,
-			       spec->has_capacity ? config_round_size(spec->capacity)
-						  : 0);
+	r = spec->backing.path ? make_clone(p, name, spec, call, err)
+			       : make_image(p, name, size, err);
 	pulse_forgive(p);
 	roll_forget(p, name);
-	if (r == -EEXIST)
-		return error_set(err, EEXIST, "there is an image '%s' in '%s' already",
-				 name, p->path);
-	if (r < 0)
-		return err && err->code
-			       ? r
-			       : rbd_failed(p, r, err, "cannot make image '%s'", name);
-	return spec->backing.path ? size_clone(p, name, spec, call, err) : 0;
+	return r;
 }
 
 /* -- removing -- */

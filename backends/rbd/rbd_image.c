@@ -273,7 +273,7 @@ int image_get(struct rbd_pool *p, const char *name, const char *snap, enum image
 	uint64_t deadline = deadline_of(p, call);
 	int r = get_open(p, name, snap, deadline, out, err);
 
-	if (r < 0 || use == IMAGE_READ)
+	if (r < 0 || use != IMAGE_WRITE)
 		return r;
 	r = begin_writing(*out, deadline, err);
 	if (r < 0)
@@ -326,13 +326,15 @@ static void stamp_and_close(struct image *i)
 }
 
 /* The last writer of an image that has readers still: others may write it. */
-static void give_lock_back(struct image *i)
+static void give_lock_back(struct image *i, enum image_use use)
 {
+	int writer = use == IMAGE_WRITE;
+
 	if (turn_take(i, clock_now() + i->pool->cluster.op_timeout_s * NS_PER_S) < 0)
 		return;
-	if (i->writers == 1)
+	if (i->writers == (unsigned)writer)
 		rbd_lock_release(i->rbd);
-	turn_give(i, -1);
+	turn_give(i, -writer);
 }
 
 void image_put(struct image *i, enum image_use use)
@@ -345,8 +347,8 @@ void image_put(struct image *i, enum image_use use)
 	pthread_mutex_lock(&p->lock);
 	last = i->users == 1;
 	pthread_mutex_unlock(&p->lock);
-	if (use == IMAGE_WRITE && !last)
-		give_lock_back(i);
+	if (use != IMAGE_READ && !last)
+		give_lock_back(i, use);
 	pthread_mutex_lock(&p->lock);
 	last = --i->users == 0;
 	if (last)

@@ -156,19 +156,27 @@ static int no_image(struct rbd_pool *p, const char *name, struct error *err)
 	return error_set(err, ENOENT, "there is no image '%s' in '%s'", name, p->path);
 }
 
-int rbd_vol_stat(void *pool, const char *name, struct vol_stat *out, struct call *call,
-		 struct error *err)
+/* h: empty where it is of the old format; the caller clears it. */
+static int look_at(struct rbd_pool *p, const char *name, struct header *h,
+		   struct vol_stat *out, struct call *call, struct error *err)
 {
-	struct rbd_pool *p = pool;
-	struct header h;
-	int r = roll_header(p, name, &h, err);
+	int r = roll_header(p, name, h, err);
 
 	if (r == 0)
-		stat_of_header(p, &h, out, call);
+		stat_of_header(p, h, out, call);
 	else if (r == -ENOENT && is_old_format(p, name))
 		r = open_to_look(p, name, out, call, err);
 	else if (r == -ENOENT)
 		r = no_image(p, name, err);
+	return r;
+}
+
+int rbd_vol_stat(void *pool, const char *name, struct vol_stat *out, struct call *call,
+		 struct error *err)
+{
+	struct header h;
+	int r = look_at(pool, name, &h, out, call, err);
+
 	header_clear(&h);
 	return r;
 }
@@ -224,24 +232,31 @@ static int describe_parent(struct rbd_pool *p, const char *name, struct volume_s
 		       : 0;
 }
 
+static int describe(struct rbd_pool *p, const char *name, const struct vol_stat *st,
+		    struct volume_spec *out, struct error *err)
+{
+	out->has_capacity = out->has_allocation = true;
+	out->capacity = st->size;
+	out->allocation = st->allocated;
+	out->format = strdup("raw");
+	if (out->format && asprintf(&out->path, "%s/%s", p->path, name) >= 0)
+		return 0;
+	out->path = NULL;
+	return error_code(err, ENOMEM, "cannot describe image '%s'", name);
+}
+
 int rbd_vol_describe(void *pool, const char *name, struct volume_spec *out,
 		     struct call *call, struct error *err)
 {
 	struct rbd_pool *p = pool;
 	struct vol_stat st;
 	struct header h;
-	int r = rbd_vol_stat(p, name, &st, call, err);
+	int r = look_at(p, name, &h, &st, call, err);
 
-	if (r < 0)
-		return r;
-	out->has_capacity = out->has_allocation = true;
-	out->capacity = st.size;
-	out->allocation = st.allocated;
-	out->format = strdup("raw");
-	if (!out->format || asprintf(&out->path, "%s/%s", p->path, name) < 0)
-		return error_code(err, ENOMEM, "cannot describe image '%s'", name);
-	r = roll_header(p, name, &h, NULL);
-	r = r == 0 && h.has_parent ? describe_parent(p, name, out, call, err) : 0;
+	if (r == 0)
+		r = describe(p, name, &st, out, err);
+	if (r == 0 && h.has_parent)
+		r = describe_parent(p, name, out, call, err);
 	header_clear(&h);
 	return r;
 }

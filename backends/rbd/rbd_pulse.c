@@ -55,16 +55,35 @@ static void tell(struct rbd_pool *p, int result)
 	}
 }
 
+/* false: the pool ends, and its host may be gone. */
+static bool begin_telling(struct rbd_pool *p)
+{
+	SCOPED_LOCK(&p->lock);
+	p->pulse.telling = !p->pulse.ends;
+	return p->pulse.telling;
+}
+
+static void end_telling(struct rbd_pool *p)
+{
+	SCOPED_LOCK(&p->lock);
+	p->pulse.telling = false;
+	pthread_cond_broadcast(&p->changed);
+}
+
 static void beat(struct rbd_pool *p)
 {
 	uint64_t version;
 	int r = look(p, &version);
+	bool new = r == 0 && is_new(p, version);
 
-	tell(p, r);
-	if (r == 0 && is_new(p, version)) {
+	if (new)
 		roll_forget(p, NULL);
+	if (!begin_telling(p))
+		return;
+	tell(p, r);
+	if (new)
 		p->host.changed(p->host.ctx, CHANGE_ALL, NULL);
-	}
+	end_telling(p);
 }
 
 /* With the lock held: until the next look, or somebody is in a hurry. */
@@ -117,14 +136,20 @@ int pulse_start(struct rbd_pool *p, struct error *err)
 	return r ? error_code(err, r, "cannot watch the Ceph pool '%s'", p->path) : 0;
 }
 
+void pulse_silence(struct rbd_pool *p)
+{
+	SCOPED_LOCK(&p->lock);
+	p->pulse.ends = true;
+	pthread_cond_broadcast(&p->changed);
+	while (p->pulse.telling)
+		pthread_cond_wait(&p->changed, &p->lock);
+}
+
 void pulse_stop(struct rbd_pool *p)
 {
 	if (!p->pulse.runs)
 		return;
-	pthread_mutex_lock(&p->lock);
-	p->pulse.ends = true;
-	pthread_cond_broadcast(&p->changed);
-	pthread_mutex_unlock(&p->lock);
+	pulse_silence(p);
 	pthread_join(p->pulse.thread, NULL);
 	p->pulse.runs = false;
 }

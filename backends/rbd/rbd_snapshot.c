@@ -128,12 +128,12 @@ int rbd_snapshot_create(void *pool, const char *name, const char *snap, struct c
 			struct error *err)
 {
 	struct image *i;
-	int r = image_get(pool, name, NULL, IMAGE_READ, call, &i, err);
+	int r = image_get(pool, name, NULL, IMAGE_CHANGE, call, &i, err);
 
 	if (r < 0)
 		return r;
 	r = rbd_snap_create(i->rbd, snap);
-	image_put(i, IMAGE_READ);
+	image_put(i, IMAGE_CHANGE);
 	if (r == -EEXIST)
 		return error_set(err, EEXIST, "image '%s' has a snapshot '%s' already",
 				 name, snap);
@@ -226,7 +226,7 @@ int rbd_snapshot_delete(void *pool, const char *name, const char *snap, struct c
 
 	if (r < 0)
 		return r;
-	r = image_get(p, name, NULL, IMAGE_READ, call, &i, err);
+	r = image_get(p, name, NULL, IMAGE_CHANGE, call, &i, err);
 	if (r < 0)
 		return r;
 	r = check_protected(p, i, snap, err);
@@ -239,7 +239,7 @@ int rbd_snapshot_delete(void *pool, const char *name, const char *snap, struct c
 				       "cannot delete snapshot '%s' of image '%s'", snap,
 				       name);
 	}
-	image_put(i, IMAGE_READ);
+	image_put(i, IMAGE_CHANGE);
 	return r;
 }
 
