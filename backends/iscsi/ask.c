@@ -41,12 +41,12 @@ int ask(struct iscsi_pool *p, const struct ask_about *about, void (*run)(struct 
 	loop_call_init(&q->ask.call, run_question, release_question);
 	if (about->answer_size)
 		q->ask.answer = calloc(1, about->answer_size);
-	r = !about->answer_size || q->ask.answer ?
-		    loop_call_wait(p->session.loop, &q->ask.call, call, err) :
-		    error_code(err, ENOMEM, "cannot ask the target");
+	r = !about->answer_size || q->ask.answer
+		    ? loop_call_wait(p->session.loop, &q->ask.call, call, err)
+		    : error_code(err, ENOMEM, "cannot ask the target");
 	if (r == -ETIMEDOUT)
-		error_set(err, ETIMEDOUT, "the target '%s' at %s does not answer", p->target,
-			  p->portal);
+		error_set(err, ETIMEDOUT, "the target '%s' at %s does not answer",
+			  p->target, p->portal);
 	if (r >= 0 && out)
 		*out = &q->ask;
 	else

@@ -1,27 +1,28 @@
 /*
- * A question of a thread that may wait, put to the session's thread. What is asked and what
- * is answered is in the struct around `call`, which outlives whoever gives up waiting.
+ * A question of a thread that may wait, put to the session's thread. What is asked and
+ * what is answered is in the struct around `call`, which outlives whoever gives up
+ * waiting.
  */
 #pragma once
 
 #include "backends/iscsi/lun.h"
 
 struct ask_about {
-	uint16_t number;    /* of the unit */
-	struct lun *lun;    /* or the unit itself; the ask takes a reference */
+	uint16_t number; /* of the unit */
+	struct lun *lun; /* or the unit itself; the ask takes a reference */
 	uint64_t off;
-	int how;            /* whence, or flags of an open */
+	int how;	    /* whence, or flags of an open */
 	size_t answer_size; /* 0: run makes the answer */
 };
 
 struct ask {
 	struct loop_call call;
-	struct list link;       /* of those that wait for a scan */
+	struct list link; /* of those that wait for a scan */
 	struct iscsi_pool *pool;
 	struct ask_about about;
-	struct lun *lun;        /* a reference, given back at the end */
+	struct lun *lun;	    /* a reference, given back at the end */
 	void (*then)(struct ask *); /* when what it waits for is over */
-	void *answer;           /* from malloc, freed with it; zeros at first */
+	void *answer;		    /* from malloc, freed with it; zeros at first */
 };
 
 /*

@@ -32,8 +32,8 @@ int command_renew(struct command *c)
 {
 	struct scsi_task *old = c->task;
 	struct scsi_iovector *in = &old->iovector_in, *out = &old->iovector_out;
-	struct scsi_task *task = scsi_create_task(old->cdb_size, old->cdb, old->xfer_dir,
-						  old->expxferlen);
+	struct scsi_task *task =
+		scsi_create_task(old->cdb_size, old->cdb, old->xfer_dir, old->expxferlen);
 
 	if (!task)
 		return -ENOMEM;
@@ -135,7 +135,8 @@ static enum verdict judge_sense(const struct command *c, const struct sense *s,
 	return judge_key(s, err);
 }
 
-/* Fewer bytes than were asked for are an error where we gave the memory for all of them. */
+/* Fewer bytes than were asked for are an error where we gave the memory for all of them.
+ */
 static enum verdict judge_length(const struct command *c, struct error *err)
 {
 	const struct scsi_task *t = c->task;

@@ -1,6 +1,7 @@
 /*
- * One SCSI command: sent, and sent again over unit attentions, busy units and lost sessions,
- * until it has an answer or its deadline has come. All of it on the session's thread.
+ * One SCSI command: sent, and sent again over unit attentions, busy units and lost
+ * sessions, until it has an answer or its deadline has come. All of it on the session's
+ * thread.
  */
 #pragma once
 
@@ -20,13 +21,13 @@ struct command {
 	struct list link; /* of the session's lists, while it has it */
 	struct scsi_task *task;
 	uint16_t lun;
-	bool early;    /* of what comes between login and the rest; ends with the session */
+	bool early; /* of what comes between login and the rest; ends with the session */
 	bool given_up; /* its deadline has come while it was running */
 	unsigned tries;
 	uint64_t deadline_ns;
 	uint64_t not_before_ns;
 	const atomic_bool *cancelled; /* NULL: cannot be */
-	const bool *gone;             /* its unit; NULL: that does not matter */
+	const bool *gone;	      /* its unit; NULL: that does not matter */
 	const struct error *gone_why;
 	struct session *session;
 	/* Exactly once. result: 0 or -errno. The task with what came in is there until it
@@ -57,8 +58,8 @@ const uint8_t *command_data(const struct command *c, size_t *len);
 enum verdict {
 	COMMAND_FINE,
 	COMMAND_FAILED,
-	COMMAND_AGAIN,       /* at once */
-	COMMAND_LATER,       /* in a moment */
+	COMMAND_AGAIN, /* at once */
+	COMMAND_LATER, /* in a moment */
 	COMMAND_SESSION_LOST,
 };
 

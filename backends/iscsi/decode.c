@@ -139,8 +139,10 @@ static bool next_designator(const uint8_t **at, const uint8_t *end, struct desig
 
 	if (end - p < 4 || end - p - 4 < p[3])
 		return false;
-	*d = (struct designator){ .type = p[1] & 0x0f, .text = (p[0] & 0x0f) != 1,
-				  .name = p + 4, .len = p[3] };
+	*d = (struct designator){ .type = p[1] & 0x0f,
+				  .text = (p[0] & 0x0f) != 1,
+				  .name = p + 4,
+				  .len = p[3] };
 	if (p[1] & 0x30)
 		d->type = 0x0f; /* of a port or of the target, not of the unit */
 	*at = p + 4 + p[3];
@@ -204,7 +206,8 @@ bool decode_wwid(const uint8_t *data, size_t len, const struct inquiry *inquiry,
 void decode_serial_wwid(const char *serial, const struct inquiry *inquiry,
 			char out[WWID_TEXT])
 {
-	snprintf(out, WWID_TEXT, "S%-8s%-16s%s", inquiry->vendor, inquiry->product, serial);
+	snprintf(out, WWID_TEXT, "S%-8s%-16s%s", inquiry->vendor, inquiry->product,
+		 serial);
 	tidy(out);
 }
 
@@ -253,7 +256,8 @@ bool decode_capacity(const uint8_t *data, size_t len, struct capacity *out)
 	    out->block_size & (out->block_size - 1))
 		return false;
 	if (last == UINT64_MAX ||
-	    __builtin_mul_overflow(last + 1, out->block_size, &bytes) || bytes > INT64_MAX)
+	    __builtin_mul_overflow(last + 1, out->block_size, &bytes) ||
+	    bytes > INT64_MAX)
 		return false;
 	out->blocks = last + 1;
 	out->thin = len >= 15 && data[14] & 0x80;
@@ -273,7 +277,8 @@ static bool has_write_cache(const uint8_t *data, size_t len)
 
 		if ((data[at] & 0x3f) == 0x08 && !subpage)
 			return data[at + 2] & 0x04;
-		at += subpage ? 4 + (size_t)get16(data + at + 2) : 2 + (size_t)data[at + 1];
+		at += subpage ? 4 + (size_t)get16(data + at + 2)
+			      : 2 + (size_t)data[at + 1];
 	}
 	return false;
 }
@@ -297,15 +302,17 @@ size_t decode_lba_status(const uint8_t *data, size_t len, uint64_t first,
 {
 	size_t end = len < 8 ? 0 : MIN(len, (size_t)get32(data) + 4), n = 0;
 
-	for (size_t at = 8; at + DESCRIPTOR_BYTES <= end && n < max; at += DESCRIPTOR_BYTES) {
+	for (size_t at = 8; at + DESCRIPTOR_BYTES <= end && n < max;
+	     at += DESCRIPTOR_BYTES) {
 		uint64_t from = get64(data + at), to;
 		uint32_t count = get32(data + at + 8);
 		unsigned state = data[at + 12] & 0x0f;
 
-		if (__builtin_add_overflow(from, count, &to) || from > first || to <= first ||
-		    (n && from != first))
+		if (__builtin_add_overflow(from, count, &to) || from > first ||
+		    to <= first || (n && from != first))
 			break;
-		out[n++] = (struct blocks){ .first = first, .count = to - first,
+		out[n++] = (struct blocks){ .first = first,
+					    .count = to - first,
 					    .mapped = state != 1 && state != 2,
 					    .provisioned = state != 1 };
 		first = to;

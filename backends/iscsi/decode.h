@@ -1,6 +1,6 @@
 /*
- * What a target sends, read byte by byte: every function takes what came, however short or
- * wrong it is, and touches nothing behind its end.
+ * What a target sends, read byte by byte: every function takes what came, however short
+ * or wrong it is, and touches nothing behind its end.
  */
 #pragma once
 
@@ -12,10 +12,11 @@
 
 /* -- REPORT LUNS -- */
 
-/* How many bytes the whole list needs, whatever part of it came; 0: not even that is there. */
+/* How many bytes the whole list needs, whatever part of it came; 0: not even that is
+ * there. */
 size_t decode_luns_size(const uint8_t *data, size_t len);
-/* The first two bytes of each LUN that can be addressed with them, at most max; returns how
- * many. Well-known units and those behind other units are left out. */
+/* The first two bytes of each LUN that can be addressed with them, at most max; returns
+ * how many. Well-known units and those behind other units are left out. */
 size_t decode_luns(const uint8_t *data, size_t len, uint16_t *luns, size_t max);
 
 /* -- INQUIRY and its pages -- */
@@ -28,8 +29,8 @@ bool decode_inquiry(const uint8_t *data, size_t len, struct inquiry *out);
 
 /* Page 0x80. The serial number without the blanks around it; false: there is none. */
 bool decode_serial(const uint8_t *data, size_t len, char out[WWID_TEXT]);
-/* Page 0x83, as scsi_id(8) and so libvirt write it: the kind's digit, then the best name of
- * the unit itself (NAA, EUI-64, T10, vendor's own), blanks as underscores. */
+/* Page 0x83, as scsi_id(8) and so libvirt write it: the kind's digit, then the best name
+ * of the unit itself (NAA, EUI-64, T10, vendor's own), blanks as underscores. */
 bool decode_wwid(const uint8_t *data, size_t len, const struct inquiry *inquiry,
 		 char out[WWID_TEXT]);
 
@@ -74,8 +75,8 @@ struct blocks {
 	bool mapped;
 	bool provisioned; /* space is kept for them: mapped, or anchored */
 };
-/* What is said about the blocks from first on, without a gap, at most max ranges; returns how
- * many. */
+/* What is said about the blocks from first on, without a gap, at most max ranges; returns
+ * how many. */
 size_t decode_lba_status(const uint8_t *data, size_t len, uint64_t first,
 			 struct blocks *out, size_t max);
 

@@ -1,6 +1,6 @@
 /*
- * Discovery: a session of its own that asks a portal for its targets, waited for here. The
- * library's list dies with its callback, so the names are copied.
+ * Discovery: a session of its own that asks a portal for its targets, waited for here.
+ * The library's list dies with its callback, so the names are copied.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +80,8 @@ static void serve(struct discovery *d, struct iscsi_context *ctx, uint64_t until
 {
 	struct pollfd fd = { .fd = iscsi_get_fd(ctx), .events = iscsi_which_events(ctx) };
 
-	if (poll(&fd, fd.events ? 1 : 0, MIN(LOOK_AGAIN_MS, deadline_poll_ms(until))) <= 0)
+	if (poll(&fd, fd.events ? 1 : 0, MIN(LOOK_AGAIN_MS, deadline_poll_ms(until))) <=
+	    0)
 		fd.revents = 0;
 	if (iscsi_service(ctx, fd.revents) < 0 && !d->done)
 		refuse(d, ctx, "log in at");
@@ -107,8 +108,8 @@ static int ask_address(struct discovery *d, const char *address, struct call *ca
 		if (call->cancelled && atomic_load(call->cancelled))
 			d->done = error_set(&d->error, EINTR, "interrupted");
 		else if (deadline_passed(until))
-			d->done = error_set(&d->error, ETIMEDOUT,
-					    "%s does not answer", address);
+			d->done = error_set(&d->error, ETIMEDOUT, "%s does not answer",
+					    address);
 		else
 			serve(d, ctx, until);
 	}
@@ -129,8 +130,10 @@ static int give(struct discovery *d, const struct pool_source *from, source_each
 
 		struct pool_device device = { .path = (char *)name };
 		struct pool_source found = {
-			.hosts = from->hosts, .n_hosts = 1,
-			.devices = &device, .n_devices = 1,
+			.hosts = from->hosts,
+			.n_hosts = 1,
+			.devices = &device,
+			.n_devices = 1,
 			.initiator = from->initiator,
 		};
 
@@ -140,15 +143,16 @@ static int give(struct discovery *d, const struct pool_source *from, source_each
 	return r;
 }
 
-int iscsi_discover(const struct pool_source *from, const struct host *host, source_each each,
-		   void *arg, struct call *call, struct error *err)
+int iscsi_discover(const struct pool_source *from, const struct host *host,
+		   source_each each, void *arg, struct call *call, struct error *err)
 {
 	CLEANUP(discovery_clear) struct discovery d = { 0 };
 	int r;
 
 	if (from->n_hosts != 1)
-		return error_set(err, EINVAL, "targets are asked for of one host: read "
-					      "sources/iscsi/HOST or HOST:PORT");
+		return error_set(err, EINVAL,
+				 "targets are asked for of one host: read "
+				 "sources/iscsi/HOST or HOST:PORT");
 	r = login_init(&d.login, from, NULL, host, err);
 	if (r < 0)
 		return r;

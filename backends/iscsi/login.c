@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define INITIATOR_FILE   "/etc/iscsi/initiatorname.iscsi" /* open-iscsi's */
+#define INITIATOR_FILE	 "/etc/iscsi/initiatorname.iscsi" /* open-iscsi's */
 #define INITIATOR_PREFIX "iqn.2026-11.org.storagefs"
 
 /* -- names -- */
@@ -138,8 +138,8 @@ static const char *secret_id(const struct login *l)
 
 /*
  * The target proves itself as well where a secret of the name ID/mutual is set, with the
- * target's user name in the first line and its password in the second: libvirt's XML has no
- * place for them.
+ * target's user name in the first line and its password in the second: libvirt's XML has
+ * no place for them.
  */
 static int set_mutual(const struct login *l, struct iscsi_context *ctx, struct error *err)
 {
@@ -161,10 +161,11 @@ static int set_mutual(const struct login *l, struct iscsi_context *ctx, struct e
 	if (check_password(usage, &value, err) < 0)
 		return -err->code;
 	if (!password || password == value.data || !password[1])
-		return error_set(err, EINVAL,
-				 "the secret '%s' has to have two lines: the name by which the "
-				 "target proves itself, and its password",
-				 usage);
+		return error_set(
+			err, EINVAL,
+			"the secret '%s' has to have two lines: the name by which the "
+			"target proves itself, and its password",
+			usage);
 	*password++ = '\0';
 	password[strcspn(password, "\n")] = '\0';
 	iscsi_set_target_username_pwd(ctx, value.data, password);
@@ -201,8 +202,8 @@ struct iscsi_context *login_context(const struct login *l, struct error *err)
 	}
 	iscsi_set_noautoreconnect(ctx, 1);
 	iscsi_set_isid_random(ctx, l->isid, l->isid >> 24);
-	iscsi_set_session_type(ctx, l->target ? ISCSI_SESSION_NORMAL :
-						ISCSI_SESSION_DISCOVERY);
+	iscsi_set_session_type(ctx, l->target ? ISCSI_SESSION_NORMAL
+					      : ISCSI_SESSION_DISCOVERY);
 	if (l->target)
 		iscsi_set_targetname(ctx, l->target);
 	if (l->username && set_chap(l, ctx, err) < 0) {
@@ -226,7 +227,8 @@ static unsigned status_in(const char *text)
 const char *login_reason(const struct iscsi_context *ctx, char out[LOGIN_REASON])
 {
 	const char *text = iscsi_get_error((struct iscsi_context *)ctx);
-	const char *status = strstr(text, "Status: "), *error = strstr(text, "socket error ");
+	const char *status = strstr(text, "Status: "),
+		   *error = strstr(text, "socket error ");
 
 	if (status)
 		text = status + strlen("Status: ");
@@ -255,26 +257,30 @@ int login_refused(const struct login *l, const struct iscsi_context *ctx,
 	case 0x0201:
 	case 0x0202:
 		if (!l->username)
-			return error_set(err, EACCES,
-					 "%s at %s is refused without CHAP (%s): the source wants "
-					 "an <auth type='chap'>",
-					 what, address, text);
-		return error_set(err, EACCES,
-				 "%s at %s is refused to the user '%s' (%s): check the name in "
-				 "<auth> and the secret",
-				 what, address, l->username, text);
+			return error_set(
+				err, EACCES,
+				"%s at %s is refused without CHAP (%s): the source wants "
+				"an <auth type='chap'>",
+				what, address, text);
+		return error_set(
+			err, EACCES,
+			"%s at %s is refused to the user '%s' (%s): check the name in "
+			"<auth> and the secret",
+			what, address, l->username, text);
 	case 0x0203:
 	case 0x0204:
-		return error_set(err, ENODEV,
-				 "there is no %s at %s for the initiator '%s' (%s): its access "
-				 "list may hide it",
-				 what, address, l->initiator, text);
+		return error_set(
+			err, ENODEV,
+			"there is no %s at %s for the initiator '%s' (%s): its access "
+			"list may hide it",
+			what, address, l->initiator, text);
 	default:
 		break;
 	}
 	if (strstr(text, "CHAP"))
 		return error_set(err, EACCES,
-				 "%s at %s did not prove itself (%s): check the secret '%s/mutual'",
+				 "%s at %s did not prove itself (%s): check the secret "
+				 "'%s/mutual'",
 				 what, address, text, secret_id(l));
 	return error_set(err, EIO, "cannot log in to %s at %s: %s", what, address, text);
 }

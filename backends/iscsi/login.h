@@ -1,6 +1,6 @@
 /*
- * Whom to log in to and as whom: addresses, names, CHAP. The password is asked for at each
- * login and kept by nobody.
+ * Whom to log in to and as whom: addresses, names, CHAP. The password is asked for at
+ * each login and kept by nobody.
  */
 #pragma once
 
@@ -19,7 +19,8 @@ struct login {
 	size_t n_addresses;
 	char *username; /* NULL: without CHAP */
 	struct secret_ref secret;
-	uint32_t isid; /* the same for all logins of a session, so that a new one ends the last */
+	uint32_t isid; /* the same for all logins of a session, so that a new one ends the
+			  last */
 };
 
 /* Resolves the host: may wait for the resolver. target is copied. Errors: -EINVAL,
@@ -42,6 +43,7 @@ void login_forget(struct iscsi_context *);
 /* Why the library failed last, for a person: without its names of functions. */
 const char *login_reason(const struct iscsi_context *, char out[LOGIN_REASON]);
 
-/* The error of a login that the target refused, by what the library says. Returns -errno. */
+/* The error of a login that the target refused, by what the library says. Returns -errno.
+ */
 int login_refused(const struct login *, const struct iscsi_context *, const char *address,
 		  struct error *);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX  "unit:0:0:"
+#define PREFIX	"unit:0:0:"
 #define IO_SIZE (1u << 20) /* some commands at once */
 
 struct lun *lun_new(uint16_t number)
@@ -59,7 +59,7 @@ bool lun_number(const char *name, uint16_t *number)
 
 struct lun *lun_at(struct iscsi_pool *p, uint16_t number)
 {
-	list_for_each(l, &p->luns) {
+	list_for_each (l, &p->luns) {
 		struct lun *lun = container_of(l, struct lun, link);
 
 		if (lun->number == number)
@@ -117,8 +117,8 @@ void lun_path(const struct iscsi_pool *p, const struct lun *lun, char out[LUN_PA
 		snprintf(out, LUN_PATH, "%s/ip-%s-iscsi-%s-lun-%u", p->dir, p->portal,
 			 p->target, lun->number);
 	else
-		snprintf(out, LUN_PATH, "%s/ip-%s-iscsi-%s-lun-0x%04x000000000000", p->dir,
-			 p->portal, p->target, lun->number);
+		snprintf(out, LUN_PATH, "%s/ip-%s-iscsi-%s-lun-0x%04x000000000000",
+			 p->dir, p->portal, p->target, lun->number);
 }
 
 void lun_key(const struct iscsi_pool *p, const struct lun *lun, char out[LUN_PATH])

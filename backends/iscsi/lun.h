@@ -10,11 +10,12 @@
 
 struct lun {
 	struct list link;
-	atomic_uint refs;   /* of the pool's list, of opens, of what is under way; any thread */
-	uint16_t number;    /* as REPORT LUNS gives it */
-	uint64_t ident;     /* another unit that takes the number has another */
-	bool hidden;        /* a controller, an enclosure: no volume */
-	bool gone;          /* from the target, or another has its number: for who has it open */
+	atomic_uint
+		refs; /* of the pool's list, of opens, of what is under way; any thread */
+	uint16_t number; /* as REPORT LUNS gives it */
+	uint64_t ident;	 /* another unit that takes the number has another */
+	bool hidden;	 /* a controller, an enclosure: no volume */
+	bool gone; /* from the target, or another has its number: for who has it open */
 	struct error error; /* why it cannot be used */
 	struct inquiry inquiry;
 	struct capacity capacity;
@@ -23,8 +24,9 @@ struct lun {
 	struct block_limits limits;
 	struct provisioning provisioning;
 	bool no_punch, no_zero, no_sync, no_map; /* it refused such a command */
-	struct list writing, blocked; /* transfers: see range.h */
-	uint64_t allocated, mapped_ns; /* as of then; 0: not asked yet, or written since */
+	struct list writing, blocked;		 /* transfers: see range.h */
+	uint64_t allocated,
+		mapped_ns; /* as of then; 0: not asked yet, or written since */
 };
 
 struct lun *lun_new(uint16_t number);
@@ -35,7 +37,8 @@ void lun_name(uint16_t number, char name[LUN_NAME]);
 /* False: no unit has such a name. */
 bool lun_number(const char *name, uint16_t *number);
 
-/* What is shown as a volume; with a reference. NULL, with -ENOENT in err: there is none. */
+/* What is shown as a volume; with a reference. NULL, with -ENOENT in err: there is none.
+ */
 struct lun *lun_find(struct iscsi_pool *, uint16_t number, struct error *);
 /* Hidden ones, too, and without a reference. */
 struct lun *lun_at(struct iscsi_pool *, uint16_t number);

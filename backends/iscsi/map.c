@@ -14,12 +14,12 @@
 #include "backends/iscsi/open.h"
 #include "backends/support/clock.h"
 
-#define RANGES       256 /* asked for at a time */
+#define RANGES	     256 /* asked for at a time */
 #define STATUS_BYTES (8 + 16 * RANGES)
-#define MEASURE_MAX  64  /* questions for one count */
+#define MEASURE_MAX  64 /* questions for one count */
 #define FRESH_NS     NS_PER_S
 #define MEASURE_NS   (2 * NS_PER_S)
-#define SEEK_NS      (30 * NS_PER_S)
+#define SEEK_NS	     (30 * NS_PER_S)
 
 /* Block by block through a unit, as long as `step` wants more. */
 struct walk {
@@ -29,13 +29,15 @@ struct walk {
 	uint64_t until_ns;
 	unsigned asked;
 	uint64_t count; /* of a measure */
-	bool (*step)(struct walk *, const struct blocks *); /* true: it has what it wants */
-	void (*end)(struct walk *, const struct error *);   /* NULL: all was said */
+	bool (*step)(struct walk *,
+		     const struct blocks *);		  /* true: it has what it wants */
+	void (*end)(struct walk *, const struct error *); /* NULL: all was said */
 };
 
 static bool has_map(const struct lun *lun)
 {
-	return lun->capacity.thin && lun->capacity.zeroes && !lun->no_map && !lun->error.code;
+	return lun->capacity.thin && lun->capacity.zeroes && !lun->no_map &&
+	       !lun->error.code;
 }
 
 static void walk_end(struct walk *w, const struct error *err)
@@ -49,7 +51,8 @@ static void walk_on(struct walk *w);
 static void on_status(struct command *c, int result, const struct error *err)
 {
 	struct walk *w = container_of(c, struct walk, command);
-	struct error silent = { .code = EIO, .text = "the unit tells nothing of its blocks" };
+	struct error silent = { .code = EIO,
+				.text = "the unit tells nothing of its blocks" };
 	struct blocks ranges[RANGES];
 	size_t len, n;
 	const uint8_t *data = command_data(c, &len);
@@ -84,8 +87,8 @@ static void walk_on(struct walk *w)
 		return;
 	}
 	w->asked++;
-	command_init(&w->command, lun->number, scsi_cdb_get_lba_status(w->at, STATUS_BYTES),
-		     on_status);
+	command_init(&w->command, lun->number,
+		     scsi_cdb_get_lba_status(w->at, STATUS_BYTES), on_status);
 	w->command.deadline_ns = w->until_ns;
 	session_send(&w->ask->pool->session, &w->command);
 }
@@ -191,11 +194,13 @@ static void run_seek(struct ask *a)
 	walk_on(w);
 }
 
-off_t iscsi_vol_seek(void *vol, off_t off, int whence, struct call *call, struct error *err)
+off_t iscsi_vol_seek(void *vol, off_t off, int whence, struct call *call,
+		     struct error *err)
 {
 	struct open_lun *o = vol;
-	struct ask_about about = { .lun = o->lun, .off = off, .how = whence,
-				   .answer_size = sizeof(off_t) };
+	struct ask_about about = {
+		.lun = o->lun, .off = off, .how = whence, .answer_size = sizeof(off_t)
+	};
 	AUTO_ASK struct ask *a = NULL;
 	int r = off < 0 ? -ENXIO : ask(o->pool, &about, run_seek, &a, call, err);
 

@@ -3,6 +3,6 @@
 
 #include "backends/iscsi/ask.h"
 
-/* Counts what is allocated of a->lun, if that can be told and is not known; then calls then.
- * What cannot be counted in a moment counts as allocated. */
+/* Counts what is allocated of a->lun, if that can be told and is not known; then calls
+ * then. What cannot be counted in a moment counts as allocated. */
 void map_measure(struct ask *a, void (*then)(struct ask *));

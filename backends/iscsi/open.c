@@ -1,4 +1,5 @@
-/* Opening units: what they can do is asked when they are opened, not for all of a list. */
+/* Opening units: what they can do is asked when they are opened, not for all of a list.
+ */
 #include "backends/iscsi/open.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include "backends/iscsi/scan.h"
 #include "backends/support/clock.h"
 
-#define LOOK_NS    (5 * NS_PER_S)
+#define LOOK_NS	   (5 * NS_PER_S)
 #define TIMEOUT_NS (30 * NS_PER_S) /* where the caller has none */
 #define PAGE_BYTES 252
 #define PIECE_MAX  (512u << 10)
@@ -183,12 +184,14 @@ int iscsi_vol_open(void *pool, const char *name, const char *snap, int flags,
 	if (!lun_number(name, &about.number))
 		return error_set(err, ENOENT, "there is no volume '%s'", name);
 	if (snap)
-		return error_set(err, EOPNOTSUPP, "the units of a target have no snapshots");
+		return error_set(err, EOPNOTSUPP,
+				 "the units of a target have no snapshots");
 	if (o)
 		r = ask(pool, &about, run_open, &a, call, err);
 	if (r < 0 || !o)
-		return err->code ? -err->code :
-				   error_code(err, o ? -r : ENOMEM, "cannot open '%s'", name);
+		return err->code ? -err->code
+				 : error_code(err, o ? -r : ENOMEM, "cannot open '%s'",
+					      name);
 
 	const struct opened *is = a->answer;
 

@@ -85,9 +85,10 @@ static int check_source(const struct pool_source *s, struct error *err)
 		return error_set(err, EINVAL,
 				 "an iSCSI pool has exactly one <host> in its source");
 	if (s->n_devices != 1)
-		return error_set(err, EINVAL,
-				 "an iSCSI pool needs its target's name: exactly one <device "
-				 "path='iqn.…'/> in its source");
+		return error_set(
+			err, EINVAL,
+			"an iSCSI pool needs its target's name: exactly one <device "
+			"path='iqn.…'/> in its source");
 	return 0;
 }
 
@@ -161,5 +162,6 @@ int iscsi_refresh(void *pool, struct call *call, struct error *err)
 {
 	int r = ask(pool, &(struct ask_about){ 0 }, run_refresh, NULL, call, err);
 
-	return r < 0 && !err->code ? error_code(err, -r, "the target does not answer") : r;
+	return r < 0 && !err->code ? error_code(err, -r, "the target does not answer")
+				   : r;
 }

@@ -1,6 +1,7 @@
 /*
- * A pool of type iscsi or iscsi-direct: the units (LUNs) of one target through one session.
- * Both types have the same volumes; they differ in keys and paths, which are libvirt's.
+ * A pool of type iscsi or iscsi-direct: the units (LUNs) of one target through one
+ * session. Both types have the same volumes; they differ in keys and paths, which are
+ * libvirt's.
  *
  * What is fixed at the start may be read by any thread. Units and scans belong to the
  * session's thread; other threads ask it (ask.h).
@@ -16,10 +17,10 @@ struct scan;
 struct iscsi_pool {
 	struct session session;
 	struct host host;
-	bool direct;   /* iscsi-direct */
-	char *portal;  /* HOST:PORT as defined */
+	bool direct;  /* iscsi-direct */
+	char *portal; /* HOST:PORT as defined */
 	char *target;
-	char *dir;     /* target/path; NULL for iscsi-direct */
+	char *dir; /* target/path; NULL for iscsi-direct */
 	struct list luns;
 	struct scan *scan; /* under way; NULL: none */
 	bool scan_again;
@@ -72,24 +73,13 @@ int iscsi_discover(const struct pool_source *from, const struct host *, source_e
 		   void *arg, struct call *, struct error *);
 
 /* What both types can do. */
-#define ISCSI_BACKEND(name, start_fn)           \
-	BACKEND_DEFINE(                         \
-		.type = name,                   \
-		.volumes = VOLUMES_GIVEN,       \
-		.parallel = true,               \
-		.start = start_fn,              \
-		.stop = iscsi_stop,             \
-		.detach = iscsi_detach,         \
-		.refresh = iscsi_refresh,       \
-		.pool_stat = iscsi_pool_stat,   \
-		.list = iscsi_list,             \
-		.vol_stat = iscsi_vol_stat,     \
-		.vol_describe = iscsi_vol_describe, \
-		.vol_wipe = iscsi_vol_wipe,     \
-		.vol_open = iscsi_vol_open,     \
-		.vol_close = iscsi_vol_close,   \
-		.vol_submit = iscsi_vol_submit, \
-		.vol_cancel = iscsi_vol_cancel, \
-		.vol_fstat = iscsi_vol_fstat,   \
-		.vol_seek = iscsi_vol_seek,     \
-		.discover = iscsi_discover)
+#define ISCSI_BACKEND(name, start_fn)                                                  \
+	BACKEND_DEFINE(.type = name, .volumes = VOLUMES_GIVEN, .parallel = true,       \
+		       .start = start_fn, .stop = iscsi_stop, .detach = iscsi_detach,  \
+		       .refresh = iscsi_refresh, .pool_stat = iscsi_pool_stat,         \
+		       .list = iscsi_list, .vol_stat = iscsi_vol_stat,                 \
+		       .vol_describe = iscsi_vol_describe, .vol_wipe = iscsi_vol_wipe, \
+		       .vol_open = iscsi_vol_open, .vol_close = iscsi_vol_close,       \
+		       .vol_submit = iscsi_vol_submit, .vol_cancel = iscsi_vol_cancel, \
+		       .vol_fstat = iscsi_vol_fstat, .vol_seek = iscsi_vol_seek,       \
+		       .discover = iscsi_discover)

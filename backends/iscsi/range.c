@@ -45,7 +45,7 @@ void range_leave(struct range *r)
 
 struct range *range_next(struct list *writing, struct list *blocked)
 {
-	list_for_each(l, blocked) {
+	list_for_each (l, blocked) {
 		struct range *r = container_of(l, struct range, link);
 
 		if (is_blocked(writing, NULL, r) || is_blocked(blocked, l, r))
@@ -66,7 +66,8 @@ size_t iov_slice(const struct iovec *iov, size_t n, size_t skip, size_t len,
 		size_t here = MIN(iov[i].iov_len - MIN(skip, iov[i].iov_len), len);
 
 		if (here)
-			out[made++] = (struct iovec){ (char *)iov[i].iov_base + skip, here };
+			out[made++] =
+				(struct iovec){ (char *)iov[i].iov_base + skip, here };
 		skip -= MIN(skip, iov[i].iov_len);
 		len -= here;
 	}

@@ -1,6 +1,7 @@
 /*
- * Scans: REPORT LUNS, then of each unit at once TEST UNIT READY, INQUIRY, its page of names and
- * READ CAPACITY. What they find is compared with what was known, and the host is told.
+ * Scans: REPORT LUNS, then of each unit at once TEST UNIT READY, INQUIRY, its page of
+ * names and READ CAPACITY. What they find is compared with what was known, and the host
+ * is told.
  */
 #include "backends/iscsi/scan.h"
 
@@ -146,7 +147,7 @@ static void update_lun(struct iscsi_pool *p, struct lun *lun, const struct lun *
 
 static bool was_found(const struct scan *s, uint16_t number)
 {
-	list_for_each(l, &s->probes)
+	list_for_each (l, &s->probes)
 		if (container_of(l, struct probe, link)->lun->number == number)
 			return true;
 	return false;
@@ -156,13 +157,13 @@ static void compare(struct scan *s)
 {
 	struct iscsi_pool *p = s->pool;
 
-	list_for_each(l, &p->luns) {
+	list_for_each (l, &p->luns) {
 		struct lun *lun = container_of(l, struct lun, link);
 
 		if (!was_found(s, lun->number))
 			remove_lun(p, lun, "was removed from the target");
 	}
-	list_for_each(k, &s->probes) {
+	list_for_each (k, &s->probes) {
 		struct lun *now = container_of(k, struct probe, link)->lun;
 		struct lun *lun = lun_at(p, now->number);
 
@@ -262,13 +263,15 @@ static void on_names(struct command *c, int result, const struct error *err)
 	const uint8_t *data = command_data(c, &len);
 
 	/* the inquiry came before: they are answered in order */
-	if (result == 0 && decode_wwid(data, len, &probe->lun->inquiry, probe->lun->wwid)) {
+	if (result == 0 &&
+	    decode_wwid(data, len, &probe->lun->inquiry, probe->lun->wwid)) {
 		probed(probe->scan);
 		return;
 	}
-	command_init(&probe->serial, c->lun,
-		     scsi_cdb_inquiry(1, SCSI_INQUIRY_PAGECODE_UNIT_SERIAL_NUMBER, PAGE_BYTES),
-		     on_serial);
+	command_init(
+		&probe->serial, c->lun,
+		scsi_cdb_inquiry(1, SCSI_INQUIRY_PAGECODE_UNIT_SERIAL_NUMBER, PAGE_BYTES),
+		on_serial);
 	scan_send(probe->scan, &probe->serial);
 }
 
@@ -327,7 +330,7 @@ static bool is_known(const struct scan *s, const uint16_t *numbers, size_t n)
 {
 	size_t known = 0;
 
-	list_for_each(l, &s->pool->luns)
+	list_for_each (l, &s->pool->luns)
 		known++;
 	if (known != n)
 		return false;
@@ -343,7 +346,7 @@ static void probe_all(struct scan *s, const uint16_t *numbers, size_t n)
 		if (!was_found(s, numbers[i]) && probe_add(s, numbers[i]))
 			s->left += 4;
 	s->left++;
-	list_for_each(l, &s->probes)
+	list_for_each (l, &s->probes)
 		probe_send(container_of(l, struct probe, link));
 	probed(s); /* it has none, or their commands ended at once */
 }

@@ -3,8 +3,8 @@
 
 #include "backends/iscsi/ask.h"
 
-/* Asks for the list, and looks at each unit: at all of them when `whole`, else only where the
- * list is another than the one known. */
+/* Asks for the list, and looks at each unit: at all of them when `whole`, else only where
+ * the list is another than the one known. */
 void scan_start(struct iscsi_pool *, bool whole);
 
 /* As scan_start; a->then is called when it is over, well or not. */

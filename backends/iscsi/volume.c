@@ -11,7 +11,8 @@
 
 static int no_volume(const char *name, struct error *err)
 {
-	return error_set(err, ENOENT, "there is no volume '%s': a unit's is called unit:0:0:LUN",
+	return error_set(err, ENOENT,
+			 "there is no volume '%s': a unit's is called unit:0:0:LUN",
 			 name);
 }
 
@@ -32,11 +33,11 @@ static void answer_list(struct ask *a)
 		ask_answer(a, -EIO, p->session.error.code ? &p->session.error : NULL);
 		return;
 	}
-	list_for_each(l, &p->luns)
+	list_for_each (l, &p->luns)
 		n++;
 	names = calloc(1, sizeof(*names) + n * sizeof(*names->numbers));
 	a->answer = names;
-	list_for_each(k, &p->luns) {
+	list_for_each (k, &p->luns) {
 		struct lun *lun = container_of(k, struct lun, link);
 
 		if (names && !lun->hidden)
@@ -60,10 +61,12 @@ int iscsi_list(void *pool, vol_each each, void *arg, struct call *call, struct e
 	int r = ask(p, &(struct ask_about){ 0 }, run_list, &a, call, err);
 
 	if (r < 0)
-		return err->code ? error_prefix(err, "cannot list the units of target '%s'",
-						p->target) :
-				   error_code(err, -r, "cannot list the units of target '%s'",
-					      p->target);
+		return err->code
+			       ? error_prefix(err, "cannot list the units of target '%s'",
+					      p->target)
+			       : error_code(err, -r,
+					    "cannot list the units of target '%s'",
+					    p->target);
 
 	const struct names *names = a->answer;
 
@@ -131,7 +134,8 @@ static void run_describe(struct ask *a)
 	ask_answer(a, 0, NULL);
 }
 
-/* A unit is provisioned whole, as libvirt sees it; only what the kernel has is physical. */
+/* A unit is provisioned whole, as libvirt sees it; only what the kernel has is physical.
+ */
 int iscsi_vol_describe(void *pool, const char *name, struct volume_spec *out,
 		       struct call *call, struct error *err)
 {
@@ -152,8 +156,9 @@ int iscsi_vol_describe(void *pool, const char *name, struct volume_spec *out,
 	out->physical = p->direct ? 0 : d->size;
 	out->path = strdup(d->path);
 	out->key = strdup(d->key);
-	return out->path && out->key ?
-		       0 : error_code(err, ENOMEM, "cannot describe volume '%s'", name);
+	return out->path && out->key
+		       ? 0
+		       : error_code(err, ENOMEM, "cannot describe volume '%s'", name);
 }
 
 /* -- all of them -- */
@@ -162,7 +167,7 @@ static void run_sum(struct ask *a)
 {
 	struct pool_stat *st = a->answer;
 
-	list_for_each(l, &a->pool->luns) {
+	list_for_each (l, &a->pool->luns) {
 		struct lun *lun = container_of(l, struct lun, link);
 
 		if (!lun->hidden)
@@ -172,7 +177,8 @@ static void run_sum(struct ask *a)
 	ask_answer(a, 0, NULL);
 }
 
-int iscsi_pool_stat(void *pool, struct pool_stat *out, struct call *call, struct error *err)
+int iscsi_pool_stat(void *pool, struct pool_stat *out, struct call *call,
+		    struct error *err)
 {
 	AUTO_ASK struct ask *a = NULL;
 	int r = ask(pool, &(struct ask_about){ .answer_size = sizeof(*out) }, run_sum, &a,

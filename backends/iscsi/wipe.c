@@ -8,8 +8,8 @@
 #include "backends/iscsi/open.h"
 #include "backends/support/clock.h"
 
-#define DEPTH      8
-#define PIECE      (UINT64_C(512) << 10)
+#define DEPTH	   8
+#define PIECE	   (UINT64_C(512) << 10)
 #define LOOK_AGAIN (100 * NS_PER_MS)
 
 struct wipe {
@@ -48,8 +48,12 @@ static void write_next(struct wipe *w, struct slot *s)
 
 	s->busy = true;
 	s->iov = (struct iovec){ zeros, len };
-	s->io = (struct io){ .op = IO_WRITE, .off = w->at, .iov = &s->iov, .iovcnt = 1,
-			     .done = written, .owner = w };
+	s->io = (struct io){ .op = IO_WRITE,
+			     .off = w->at,
+			     .iov = &s->iov,
+			     .iovcnt = 1,
+			     .done = written,
+			     .owner = w };
 	w->at += len;
 	w->under_way++;
 	pthread_mutex_unlock(&w->lock);
@@ -81,7 +85,8 @@ static void write_all(struct wipe *w, struct call *call)
 			call->progress(call, w->done, w->size);
 	}
 	if (!w->error.code && call->cancelled && *call->cancelled)
-		error_set(&w->error, EINTR, "wiping was cancelled after %llu of %llu bytes",
+		error_set(&w->error, EINTR,
+			  "wiping was cancelled after %llu of %llu bytes",
 			  (unsigned long long)w->done, (unsigned long long)w->size);
 }
 
@@ -129,10 +134,11 @@ int iscsi_vol_wipe(void *pool, const char *name, const char *algorithm, struct c
 	int r;
 
 	if (strcmp(algorithm, "zero"))
-		return error_set(err, EOPNOTSUPP,
-				 "a unit of an iSCSI target can be wiped with 'zero' only, not "
-				 "with '%s'",
-				 algorithm);
+		return error_set(
+			err, EOPNOTSUPP,
+			"a unit of an iSCSI target can be wiped with 'zero' only, not "
+			"with '%s'",
+			algorithm);
 	w = wipe_new();
 	if (!w)
 		return error_code(err, ENOMEM, "cannot wipe volume '%s'", name);
