@@ -16,6 +16,7 @@ struct file_pool {
 	int64_t owner, group; /* of new volumes; -1: who creates them */
 	const struct host *host;
 	struct watch *watch;
+	void *own; /* the backend's */
 };
 
 /* -EINVAL for what is not the name of one directory entry. */

@@ -158,7 +158,8 @@ static int run_umount(const char *how, const char *target, uint64_t deadline,
 }
 
 /* The orderly way writes what is still to be written; a dead server gets nothing. */
-int share_umount(const struct mounted *m, struct call *call, struct error *err)
+int share_umount(const struct mounted *m, bool answers, struct call *call,
+		 struct error *err)
 {
 	AUTO_BUF struct buf who = { 0 };
 	uint64_t now = clock_now(), until = now + ORDERLY_NS;
@@ -170,7 +171,7 @@ int share_umount(const struct mounted *m, struct call *call, struct error *err)
 	if (call->deadline_ns > now &&
 	    now + (call->deadline_ns - now) / ORDERLY_SHARE < until)
 		until = now + (call->deadline_ns - now) / ORDERLY_SHARE;
-	r = run_umount("-n", m->target, until, err);
+	r = answers ? run_umount("-n", m->target, until, err) : -ETIMEDOUT;
 	if (r != -ETIMEDOUT)
 		return r;
 	return run_umount("-fl", m->target, call->deadline_ns, err);

@@ -11,6 +11,11 @@
 #include "backends/common/file_volumes.h"
 #include "backends/common/target.h"
 #include "backends/netfs/netfs.h"
+#include "backends/netfs/pulse.h"
+#include "backends/support/clock.h"
+
+/* A question under way ends by then, or its server is taken for dead. */
+#define PATIENCE_NS (3 * NS_PER_S)
 
 /* 1: the share is mounted on the target, 0: nothing is. */
 static int is_mounted(const struct pool_spec *spec, const struct share *s,
@@ -72,33 +77,44 @@ static int netfs_start(const struct pool_spec *spec, const struct host *host,
 	if (r < 0)
 		return r;
 	r = file_pool_open(spec, host, &fp, err);
-	if (r == 0)
+	if (r == 0) {
+		fp->own = pulse_start(spec->target, host);
 		*pool = fp;
-	else if (ours && mounting_find(spec->target, &m, NULL) > 0)
-		share_umount(&m, call, NULL);
+	} else if (ours && mounting_find(spec->target, &m, NULL) > 0) {
+		share_umount(&m, true, call, NULL);
+	}
 	return r;
 }
 
 static void netfs_detach(void *pool)
 {
-	file_pool_close(pool);
+	struct file_pool *fp = pool;
+
+	pulse_end(fp->own, 0);
+	file_pool_close(fp);
 }
 
 static int netfs_stop(void *pool, struct call *call, struct error *err)
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
 	struct file_pool *fp = pool;
+	bool answers;
 	int r = mounting_held(fp->dir, fp->target, &m, err);
 
+	if (r < 0)
+		return r;
+	answers = pulse_end(fp->own, clock_now() + PATIENCE_NS);
 	if (r > 0) {
 		r = file_pool_let_go(fp, err);
 		if (r == 0)
-			r = share_umount(&m, call, err);
-		if (r < 0)
-			file_pool_refresh(fp, call, NULL);
+			r = share_umount(&m, answers, call, err);
 	}
-	if (r == 0)
+	if (r == 0) {
 		file_pool_close(fp);
+		return 0;
+	}
+	file_pool_refresh(fp, call, NULL);
+	fp->own = pulse_start(fp->target, fp->host);
 	return r;
 }
 

@@ -23,7 +23,9 @@ bool share_is(const struct share *s, const struct mounted *m);
  * dead. */
 int share_mount(const struct pool_spec *spec, const struct host *host,
 		const struct share *s, struct call *call, struct error *err);
-int share_umount(const struct mounted *m, struct call *call, struct error *err);
+/* answers: the server is not known to be dead. */
+int share_umount(const struct mounted *m, bool answers, struct call *call,
+		 struct error *err);
 
 int netfs_discover(const struct pool_source *from, const struct host *host,
 		   source_each each, void *arg, struct call *call, struct error *err);
