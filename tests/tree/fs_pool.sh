@@ -82,12 +82,12 @@ kill_daemon
 umount -l "$storage"
 [ "$(mounts_at "$at")" = 1 ] || fail "the mount went with the daemon"
 mount_storage
-eventually 20 is running "$pool/state"
+eventually 20 grep -qx running "$pool/state"
 [ "$(mounts_at "$at")" = 1 ] || fail "it was mounted again"
 umount_storage
 [ "$(mounts_at "$at")" = 1 ] || fail "the daemon's end unmounted it"
 mount_storage
-eventually 20 is running "$pool/state"
+eventually 20 grep -qx running "$pool/state"
 put "$pool/ctl" stop
 [ "$(mounts_at "$at")" = 0 ] || fail "stop left what it had taken over"
 
