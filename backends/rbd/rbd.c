@@ -8,7 +8,9 @@
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
@@ -79,6 +81,7 @@ static void pool_free(struct rbd_pool *p)
 {
 	cluster_close(&p->cluster);
 	roll_forget(p, NULL);
+	snapshots_forget(p);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->changed);
 	free(p->path);
@@ -221,6 +224,28 @@ static bool wait_for(struct ending *e, uint64_t deadline_ns)
 	return e->over;
 }
 
+/* Threads that still close something would use what the libraries' destructors take apart
+ * when the process ends: it ends without them. */
+static void end_at_once(int status, void *arg)
+{
+	_exit(status);
+}
+
+static void skip_destructors(void)
+{
+	on_exit(end_at_once, NULL);
+}
+
+static void leave(const char *path)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	log_warning("Ceph does not answer: the connection to its pool '%s' is left to "
+		    "end by itself",
+		    path);
+	pthread_once(&once, skip_destructors);
+}
+
 static void end(struct rbd_pool *p, uint64_t deadline_ns)
 {
 	AUTO_FREE char *path = strdup(p->path);
@@ -230,16 +255,12 @@ static void end(struct rbd_pool *p, uint64_t deadline_ns)
 	e = ending_new(p);
 	if (!e)
 		log_warning("the connection to Ceph pool '%s' stays open: no thread is "
-			    "left to "
-			    "close it",
+			    "left to close it",
 			    path);
 	else if (wait_for(e, deadline_ns))
 		ending_free(e);
 	else
-		log_warning("Ceph does not answer: the connection to its pool '%s' is "
-			    "left to "
-			    "end by itself",
-			    path);
+		leave(path);
 }
 
 static int rbd_stop(void *pool, struct call *call, struct error *err)
@@ -264,6 +285,7 @@ static void rbd_detach(void *pool)
 static int rbd_refresh(void *pool, struct call *call, struct error *err)
 {
 	roll_forget(pool, NULL);
+	snapshots_forget(pool);
 	return pulse_ask(pool, err);
 }
 
