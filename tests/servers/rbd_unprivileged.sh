@@ -19,7 +19,7 @@ as_user test -x "$storagefs" || skip "the build tree is closed to users"
 start_cluster
 chmod 755 "$cluster" # for the port; the keys stay the administrator's
 pool=$storage/pools/p
-head -c 3000000 /dev/urandom >"$tmp/data"
+head -c 3000320 /dev/urandom >"$tmp/data"
 rbd_xml >"$tmp/xml"
 cp "$cluster/key.stor" "$tmp/key"
 chown nobody "$tmp/key"
