@@ -308,6 +308,8 @@ static void end_answer(struct sheep_conn *c)
 
 int conn_read(struct sheep_conn *c, struct error *err)
 {
+	int r;
+
 	for (int answers = 0; answers < MANY;) {
 		ssize_t n = receive_some(c);
 
@@ -324,8 +326,8 @@ int conn_read(struct sheep_conn *c, struct error *err)
 					 c->where.text);
 		c->since_ns = clock_now();
 		c->in_done += n;
-		if (c->in_done == SHEEP_HEAD && begin_answer(c, err) < 0)
-			return -err->code;
+		if (c->in_done == SHEEP_HEAD && (r = begin_answer(c, err)) < 0)
+			return r;
 		if (c->in_done >= SHEEP_HEAD && c->in_done == c->in_total) {
 			end_answer(c);
 			answers++;

@@ -33,9 +33,10 @@ struct sheep_inode {
 	struct sheep_pool *sp;
 	unsigned refs, writers; /* operations; and descriptors, of these for writing */
 	struct sheep_vdi vdi;
-	uint32_t *map, n; /* the VDI that owns each object; 0: a hole */
-	uint64_t changes; /* of the map, by us */
-	uint32_t locked;  /* the VDI that is, in the cluster, by us; 0: none */
+	uint32_t *map, n;    /* the VDI that owns each object; 0: a hole */
+	uint64_t changes;    /* of the map, by us */
+	uint64_t dropped_ns; /* when an entry was last set to 0 */
+	uint32_t locked;     /* the VDI that is, in the cluster, by us; 0: none */
 
 	struct list ops;
 	struct map objects;

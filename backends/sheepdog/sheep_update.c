@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "backends/sheepdog/sheep_op.h"
+#include "backends/support/clock.h"
 
 struct sheep_update {
 	struct sheep_inode *inode;
@@ -66,6 +67,8 @@ static void settle(struct sheep_update *u)
 	for (uint32_t at = u->first; at < u->first + u->n && at < i->n; at++)
 		i->map[at] = u->value;
 	i->changes++;
+	if (!u->value)
+		i->dropped_ns = clock_now();
 	end_parts(u, 0, NULL);
 }
 

@@ -16,7 +16,9 @@
 #include "backends/support/clock.h"
 
 #define LOOK_AGAIN_NS (50 * NS_PER_MS)
-#define LOOKS	      100 /* then it is taken for one that nobody will remove */
+#define LOOKS	      20  /* then it is taken for one that nobody will remove */
+#define LOOKS_DROPPED 100 /* where we have dropped some not long ago */
+#define DROPPED_NS    (10 * NS_PER_S)
 
 static void look(struct sheep_part *);
 
@@ -144,6 +146,12 @@ static void make_or_adopt(struct sheep_part *p)
 		make(p);
 }
 
+static unsigned max_looks(const struct sheep_inode *i)
+{
+	return i->dropped_ns && clock_now() - i->dropped_ns < DROPPED_NS ? LOOKS_DROPPED
+									 : LOOKS;
+}
+
 /* Another client has changed the map, or it is as we know it and the cluster is late. */
 static void compared(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		     const struct error *err)
@@ -159,7 +167,7 @@ static void compared(struct sheep_msg *m, int r, const struct sheep_reply *reply
 	} else if (sheep_decode_map(p->bytes, 1, &entry, NULL) < 0 || p->index >= i->n ||
 		   entry != i->map[p->index]) {
 		part_again(p, SHEEP_CHANGED);
-	} else if (++p->looks < LOOKS) {
+	} else if (++p->looks < max_looks(i)) {
 		look(p);
 	} else {
 		make_or_adopt(p);
