@@ -32,7 +32,7 @@ int device_number(const char *path, dev_t *device, struct error *err)
 int device_claim(const char *path, struct error *err)
 {
 	AUTO_BUF struct buf who = { 0 };
-	dev_t device;
+	dev_t device = 0;
 	int r = device_number(path, &device, err), fd;
 
 	if (r < 0)
