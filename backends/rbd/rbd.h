@@ -170,6 +170,15 @@ void image_renamed(struct rbd_pool *p, const char *from, const char *to);
 /* Waits until none is open; false: some are at the deadline. */
 bool images_settle(struct rbd_pool *p, uint64_t deadline_ns);
 
+/* -- rbd_snaps.c: what snapshots there are -- */
+
+struct snaps;
+
+/* What is known of any is no longer believed. */
+void snapshots_forget(struct rbd_pool *p);
+/* Remembers those of an open image, which were just changed. */
+void snapshots_look(struct image *i);
+
 /* -- rbd_pulse.c: whether Ceph answers, and whether names have changed -- */
 
 struct pulse {
@@ -202,6 +211,7 @@ struct rbd_pool {
 	pthread_cond_t changed;
 	struct list images;
 	struct roll roll;
+	struct snaps *snaps; /* of the image looked at last; NULL: none */
 	struct pulse pulse;
 };
 

@@ -151,6 +151,7 @@ int rbd_vol_delete(void *pool, const char *name, struct call *call, struct error
 	if (r < 0)
 		return r;
 	r = rbd_remove_with_progress(p->cluster.io, name, rbd_progress, call);
+	snapshots_forget(p);
 	pulse_forgive(p);
 	roll_forget(p, name);
 	switch (r) {
@@ -180,6 +181,7 @@ int rbd_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
 	r = rbd_rename(p->cluster.io, from, to);
 	pulse_forgive(p);
 	roll_forget(p, NULL);
+	snapshots_forget(p);
 	if (r == 0)
 		image_renamed(p, from, to);
 	if (r == -EEXIST)

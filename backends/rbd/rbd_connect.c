@@ -32,6 +32,8 @@ static const struct {
 	{ "rbd_discard_on_zeroed_write_same", "false" },
 	/* clones need no protected snapshot, which would stay behind */
 	{ "rbd_default_clone_format", "2" },
+	/* who closes or syncs flushes: no need to wait for the first time */
+	{ "rbd_cache_writethrough_until_flush", "false" },
 	/* submitting never waits: what is in flight is bounded by who submits */
 	{ "objecter_inflight_ops", "32768" },
 	{ "objecter_inflight_op_bytes", "1073741824" },

@@ -37,6 +37,7 @@ struct fetch {
 	struct header *h;
 	atomic_int pending; /* operations whose end is the header's */
 	char id[ID_MAX];
+	bool looked_up; /* the identity is its name's of just now */
 	rados_omap_iter_t keys;
 	int keys_result, header_result, map_result;
 	unsigned char *map;
@@ -136,6 +137,8 @@ static void fetch_over(struct fetch *f)
 	if (atomic_fetch_sub(&f->pending, 1) != 1)
 		return;
 	r = take_keys(f);
+	if (r == -ENOENT && f->looked_up)
+		r = -EIO; /* not removed: broken */
 	if (r < 0)
 		fetch_failed(f, r);
 	else
@@ -324,6 +327,7 @@ static void fetch_next(struct fetch *f)
 		return; /* f may be gone by now */
 	h->result = 0;
 	f->h = h;
+	f->looked_up = !h->id;
 	if (f->h->id)
 		read_both(f);
 	else

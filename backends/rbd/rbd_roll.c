@@ -194,10 +194,15 @@ static int read_one(struct rbd_pool *p, const char *name, struct header *out,
 	r = headers_read(p, out, 1, err);
 	if (r < 0 || out->result == 0)
 		return r;
-	return out->result == -ENOENT
-		       ? error_set(err, ENOENT, "there is no image '%s'", name)
-		       : rbd_failed(p, out->result, err, "cannot look at image '%s'",
-				    name);
+	if (out->result == -ENOENT)
+		return error_set(err, ENOENT, "there is no image '%s'", name);
+	if (out->result == -EIO)
+		return error_set(
+			err, EIO,
+			"image '%s' is broken: its header object is missing or is "
+			"none ('rbd info' says the same)",
+			name);
+	return rbd_failed(p, out->result, err, "cannot look at image '%s'", name);
 }
 
 int roll_header(struct rbd_pool *p, const char *name, struct header *out,
