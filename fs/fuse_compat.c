@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -152,6 +153,35 @@ int compat_attach(struct fuse_session *se, unsigned wanted)
 void compat_init(struct fuse_conn_info *conn, unsigned flags)
 {
 	conn->want = conn->capable & flags;
+}
+
+#endif
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+
+/* The library wants to know of a size, too. */
+void *compat_buffer(struct fuse_buf *buf)
+{
+	return NULL;
+}
+
+#else
+
+#define WRITE_HEADER (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
+
+/* What the library takes for granted: before INIT the first, then what that agreed on. */
+#define LIBRARY_PAGES  256
+#define LIBRARY_HEADER 4096
+
+void *compat_buffer(struct fuse_buf *buf)
+{
+	size_t page = getpagesize();
+	size_t size = LIBRARY_PAGES * page + LIBRARY_HEADER;
+	char *memory = aligned_alloc(page, page + (size + page - 1) / page * page);
+
+	if (memory)
+		buf->mem = memory + page - WRITE_HEADER;
+	return memory;
 }
 
 #endif

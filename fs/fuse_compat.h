@@ -23,6 +23,13 @@ void compat_init(struct fuse_conn_info *conn, unsigned flags);
 /* Whether the kernel agreed to passthrough; false before init. */
 bool compat_passthrough(void);
 
+/*
+ * Where a thread receives its requests: so that the bytes of a write begin a page, as a
+ * direct descriptor wants them. What is to be freed at the end; NULL: buf->mem, which the
+ * library then makes.
+ */
+void *compat_buffer(struct fuse_buf *buf);
+
 /* Registers a regular file with the kernel: an id > 0, or -errno (-EPERM: not
  * privileged). */
 int compat_backing_open(int fd);

@@ -192,7 +192,7 @@ static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, 
 	file_put(f);
 }
 
-/* libfuse's memory is not aligned as a direct descriptor wants it. */
+/* For a direct descriptor, where the bytes lie as libfuse received them. */
 static ssize_t write_bounced(const struct file *f, int flags, const void *data,
 			     size_t size, off_t off)
 {
@@ -209,7 +209,7 @@ static void write_inline(fuse_req_t req, struct file *f, const char *data, size_
 			 off_t off, int flags)
 {
 	uint64_t start = clock_now();
-	bool aligned = !(f->flags & O_DIRECT);
+	bool aligned = !(f->flags & O_DIRECT) || (uintptr_t)data % PAGE == 0;
 	ssize_t n = aligned ? write_file(f, flags, data, size, off) :
 			      write_bounced(f, flags, data, size, off);
 

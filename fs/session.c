@@ -265,6 +265,7 @@ static void serve_requests(struct fuse_buf *buf)
 static void *serve(void *arg)
 {
 	struct fuse_buf buf = { .mem = NULL };
+	void *memory = compat_buffer(&buf);
 	sigset_t wake;
 
 	sigemptyset(&wake);
@@ -272,7 +273,7 @@ static void *serve(void *arg)
 	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
 	cpus_use(CPUS_ALL);
 	serve_requests(&buf);
-	free(buf.mem);
+	free(memory ? memory : buf.mem);
 	if (!atomic_load(&stopping)) /* unmounted by somebody else */
 		kill(getpid(), SIGUSR2);
 	atomic_store((atomic_bool *)arg, true);
