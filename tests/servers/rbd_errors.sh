@@ -1,7 +1,7 @@
 #!/bin/sh
 # What can be wrong with a definition or a cluster: a clear sentence within the timeout, and no
 # secret in it. Then discovery: what a client may see.
-# limit: 120
+# limit: 300
 mount_options=timeout=4
 cluster_options=POOLS=private
 . "${0%/*}/../tree/lib.sh"

@@ -2,7 +2,7 @@
 # A Ceph that does not answer hurts its own pool alone: with the monitor stopped, then the OSD
 # killed, everything else answers at once, its own operations end in time, and it comes back by
 # itself with all that fsync acknowledged.
-# limit: 180
+# limit: 300
 mount_options=timeout=4
 cluster_options=STORE=bluestore
 . "${0%/*}/../tree/lib.sh"
@@ -130,6 +130,7 @@ for command in 'ls volumes' 'touch volumes/new' 'rm volumes/v' 'cat info/v/xml';
 	ends env LC_ALL=C sh -c "$command"
 	others_answer
 done
+ends put ctl refresh
 ends dd bs=4k count=1 of=/dev/null <&8
 case $(cat state) in
 away | running) ;;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # kill -9 of the daemon in the middle of cp: what fsync acknowledged is there after the next mount,
 # and the dead one's lock does not keep anybody for ever.
-# limit: 150
+# limit: 300
 mount_options=timeout=60
 . "${0%/*}/../tree/lib.sh"
 . "${0%/*}/ceph.sh"

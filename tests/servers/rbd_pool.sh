@@ -1,7 +1,7 @@
 #!/bin/sh
 # A pool beside libvirt's: its description and its volumes', space as the cluster has it, and
 # namespaces.
-# limit: 120
+# limit: 300
 cluster_options=MGR=1
 . "${0%/*}/../tree/lib.sh"
 . "${0%/*}/ceph.sh"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Snapshots and clones of images, ours and those that Ceph's own command made.
-# limit: 120
+# limit: 300
 . "${0%/*}/../tree/lib.sh"
 . "${0%/*}/ceph.sh"
 

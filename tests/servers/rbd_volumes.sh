@@ -1,7 +1,7 @@
 #!/bin/sh
 # Images as files: written through us and read by Ceph's own command, and the other way round;
 # sizes that are a property; what is skipped, punched and copied.
-# limit: 150
+# limit: 300
 . "${0%/*}/../tree/lib.sh"
 . "${0%/*}/ceph.sh"
 need qemu-img rsync python3 mkfs.ext4
