@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "backends/support/cleanup.h"
 #include "backends/support/error.h"
@@ -45,7 +49,36 @@ static int set_permissions(int fd, const struct pool_spec *spec, bool made,
 	return 0;
 }
 
-int target_make(const struct pool_spec *spec, int *fd, struct error *err)
+/* cow='no' and an unset cow switch copy-on-write off on btrfs; only what was asked for
+ * may fail. */
+static int set_cow(int fd, const struct pool_spec *spec, struct error *err)
+{
+	struct statfs fs;
+	int flags;
+
+	if (fstatfs(fd, &fs) < 0 || (unsigned)fs.f_type != BTRFS_SUPER_MAGIC) {
+		if (spec->cow == CHOICE_UNSET)
+			return 0;
+		return error_set(err, EOPNOTSUPP,
+				 "directory '%s' is not on btrfs: leave <cow> out of "
+				 "the definition",
+				 spec->target);
+	}
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+		if (spec->cow == CHOICE_YES)
+			flags &= ~FS_NOCOW_FL;
+		else
+			flags |= FS_NOCOW_FL;
+		if (ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0)
+			return 0;
+	}
+	if (spec->cow == CHOICE_UNSET)
+		return 0;
+	return error_errno(err,
+			   "cannot set copy-on-write of directory '%s'", spec->target);
+}
+
+int target_make(const struct pool_spec *spec, struct error *err)
 {
 	AUTO_FD int dir = -1;
 	bool made;
@@ -63,9 +96,7 @@ int target_make(const struct pool_spec *spec, int *fd, struct error *err)
 	if (dir < 0)
 		return error_errno(err, "cannot open directory '%s'", spec->target);
 	r = set_permissions(dir, spec, made, err);
-	if (r == 0)
-		*fd = take_fd(&dir);
-	return r;
+	return r < 0 ? r : set_cow(dir, spec, err);
 }
 
 int target_remove(const struct pool_spec *spec, struct error *err)

@@ -8,10 +8,9 @@
 
 struct error;
 
-/* Makes spec->target with its mode and owner, and what is missing above it. One that is
- * there already gets those that the definition gives. fd is it, opened, and the
- * caller's. */
-int target_make(const struct pool_spec *spec, int *fd, struct error *err);
+/* Makes spec->target with its mode, owner and copy-on-write, and what is missing above
+ * it. One that is there already gets those that the definition gives. */
+int target_make(const struct pool_spec *spec, struct error *err);
 
 /* Removes spec->target. -EBUSY where it is not empty or something is mounted there. */
 int target_remove(const struct pool_spec *spec, struct error *err);

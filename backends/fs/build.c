@@ -125,7 +125,6 @@ int fs_build(const struct pool_spec *spec, const struct host *host, enum build_m
 	     struct call *call, struct error *err)
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
-	AUTO_FD int fd = -1;
 	int r;
 
 	if (!spec->target || spec->target[0] != '/')
@@ -138,7 +137,7 @@ int fs_build(const struct pool_spec *spec, const struct host *host, enum build_m
 				 m.source, spec->target);
 	if (r == 0 && mode != BUILD)
 		r = make_filesystem(spec, mode, call, err);
-	return r < 0 ? r : target_make(spec, &fd, err);
+	return r < 0 ? r : target_make(spec, err);
 }
 
 /* The filesystem stays: its data is no work of build's. */

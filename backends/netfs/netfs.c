@@ -139,7 +139,6 @@ static int netfs_build(const struct pool_spec *spec, const struct host *host,
 		       enum build_mode mode, struct call *call, struct error *err)
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
-	AUTO_FD int fd = -1;
 	int r;
 
 	if (mode != BUILD)
@@ -150,7 +149,7 @@ static int netfs_build(const struct pool_spec *spec, const struct host *host,
 	if (r > 0)
 		return error_set(err, EBUSY, "'%s' is mounted on '%s' already", m.source,
 				 spec->target);
-	return r < 0 ? r : target_make(spec, &fd, err);
+	return r < 0 ? r : target_make(spec, err);
 }
 
 static int netfs_remove(const struct pool_spec *spec, const struct host *host,
