@@ -254,6 +254,11 @@ int login_refused(const struct login *l, const struct iscsi_context *ctx,
 		snprintf(what, sizeof(what), "target '%s'", l->target);
 
 	switch (status_in(text)) {
+	case 0x0101:
+	case 0x0102:
+		return error_set(err, EIO,
+				 "%s at %s has moved to where it cannot be followed",
+				 what, address);
 	case 0x0201:
 	case 0x0202:
 		if (!l->username)

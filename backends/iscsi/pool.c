@@ -15,10 +15,6 @@ static void on_logged_in(void *arg)
 	scan_start(arg, true);
 }
 
-static void on_logged_out(void *arg)
-{
-}
-
 /* Units came, went, changed their size, or what they say of themselves. */
 static void on_attention(void *arg, uint16_t lun, unsigned code)
 {
@@ -36,7 +32,6 @@ static void on_idle(void *arg)
 
 static const struct session_ops pool_session = {
 	.logged_in = on_logged_in,
-	.logged_out = on_logged_out,
 	.attention = on_attention,
 	.idle = on_idle,
 };

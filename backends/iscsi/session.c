@@ -179,7 +179,7 @@ static void run_first(struct loop_task *task)
 
 	t->s->first = &t->call;
 	t->s->state = SESSION_DOWN;
-	t->s->retry_ns = 0;
+	t->s->retry_ns = clock_now();
 }
 
 static void on_logout(struct iscsi_context *ctx, int status, void *data, void *arg)

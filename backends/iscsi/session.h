@@ -12,8 +12,6 @@ struct session_ops {
 	/* Logged in: early commands may be sent. session_ready says that the others may.
 	 */
 	void (*logged_in)(void *arg);
-	/* The session is lost. Early commands have ended. */
-	void (*logged_out)(void *arg);
 	/* A unit attention of this code came. */
 	void (*attention)(void *arg, uint16_t lun, unsigned code);
 	/* Nothing was sent for some seconds: send something that the target has to
@@ -39,8 +37,10 @@ struct session {
 	struct login login;
 	enum session_state state;
 	struct iscsi_context *ctx;
-	size_t address;	   /* of login.addresses: in use, or next */
-	size_t failures;   /* logins in a row */
+	size_t address;		  /* of login.addresses: in use, or next */
+	char moved[ADDRESS_TEXT]; /* where the target sent us instead; "": nowhere */
+	bool follows;		  /* it is to be tried now */
+	size_t failures;	  /* logins in a row */
 	uint64_t until_ns; /* LOGIN: when it has taken too long; last: when the end has */
 	uint64_t first_ns; /* when the start has; 0: it may take what it takes */
 	unsigned first_s;  /* that it was given */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <iscsi/iscsi.h>
+#include <string.h>
 #include <sys/param.h>
 #include <sys/socket.h>
 
@@ -13,7 +14,7 @@
 
 const char *session_address(const struct session *s)
 {
-	return s->login.addresses[s->address].text;
+	return *s->moved ? s->moved : s->login.addresses[s->address].text;
 }
 
 /* -- the end of a connection -- */
@@ -29,8 +30,6 @@ static void drop_unsent(struct iscsi_context *ctx)
 void session_disconnect(struct session *s)
 {
 	struct iscsi_context *ctx = s->ctx;
-	bool was_in = s->state == SESSION_EARLY || s->state == SESSION_READY;
-
 	s->broken = true;
 	s->state = SESSION_DOWN;
 	s->asked_ns = 0;
@@ -42,8 +41,6 @@ void session_disconnect(struct session *s)
 	session_collect(s);
 	session_finish_lingering(s);
 	session_end_early(s);
-	if (was_in)
-		s->ops->logged_out(s->arg);
 }
 
 void session_answer(struct loop_call **at, int result, const struct error *err)
@@ -74,6 +71,12 @@ static bool first_is_late(const struct session *s)
 static void login_failed(struct session *s)
 {
 	session_disconnect(s);
+	if (s->follows) {
+		s->follows = false;
+		s->retry_ns = clock_now();
+		return;
+	}
+	s->moved[0] = '\0';
 	s->address = (s->address + 1) % s->login.n_addresses;
 	s->failures++;
 	if (s->first && (!s->address || s->error.code == EACCES || first_is_late(s))) {
@@ -99,11 +102,33 @@ void session_broken_by(struct session *s, int code, const char *what)
 	s->broken = true;
 }
 
+/*
+ * A target may send who logs in to another of its portals. It is followed once: who is
+ * sent on from there begins again at the first.
+ */
+static bool follow(struct session *s, struct iscsi_context *ctx)
+{
+	const char *to = iscsi_get_target_address(ctx);
+	size_t len = strcspn(to, ","); /* the portal group is behind it */
+
+	/* a name would have to be resolved, which may take any time */
+	if (*s->moved || !len || len >= sizeof(s->moved) || !strchr("[0123456789", *to))
+		return false;
+	memcpy(s->moved, to, len);
+	s->moved[len] = '\0';
+	s->follows = true;
+	return true;
+}
+
 static void on_login(struct iscsi_context *ctx, int status, void *data, void *arg)
 {
 	struct session *s = arg;
 
 	login_forget(ctx);
+	if (status == SCSI_STATUS_REDIRECT && follow(s, ctx)) {
+		s->broken = true;
+		return;
+	}
 	if (status != SCSI_STATUS_GOOD) {
 		login_refused(&s->login, ctx, session_address(s), &s->error);
 		s->broken = true;
@@ -187,6 +212,7 @@ void session_lose(struct session *s, bool silent)
 		return;
 	}
 	session_disconnect(s);
+	s->moved[0] = '\0';
 	s->retry_ns = clock_now();
 	if (silent)
 		tell_lost(s);
