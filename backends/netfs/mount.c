@@ -103,7 +103,7 @@ static int mount_failed(const struct share *s, struct error *err)
 		{ "access denied", EACCES },	    { "Permission denied", EACCES },
 		{ "mount error(13)", EACCES },	    { "timed out", ETIMEDOUT },
 		{ "mount error(110)", ETIMEDOUT },  { "No such file", ENODEV },
-		{ "mount error(2)", ENODEV },	    { "mount error(111)", EIO },
+		{ "mount error(2)", ENODEV },	    { "No such device", EOPNOTSUPP },
 	};
 	struct error said = *err;
 
@@ -116,6 +116,24 @@ static int mount_failed(const struct share *s, struct error *err)
 	return error_set(err, said.code, "cannot mount '%s': %s", s->source, said.text);
 }
 
+/* mount's own words for this do not help. */
+static int check_helper(const struct share *s, struct error *err)
+{
+	static const struct {
+		const char *tool, *package;
+	} helpers[] = {
+		[NETFS_NFS] = { "mount.nfs", "nfs-common" },
+		[NETFS_CIFS] = { "mount.cifs", "cifs-utils" },
+		[NETFS_GLUSTERFS] = { "mount.glusterfs", "glusterfs-client" },
+	};
+
+	if (run_have(helpers[s->kind].tool))
+		return 0;
+	return error_set(err, EOPNOTSUPP,
+			 "cannot mount '%s': '%s' is not installed (package %s)",
+			 s->source, helpers[s->kind].tool, helpers[s->kind].package);
+}
+
 int share_mount(const struct pool_spec *spec, const struct host *host,
 		const struct share *s, struct call *call, struct error *err)
 {
@@ -123,8 +141,10 @@ int share_mount(const struct pool_spec *spec, const struct host *host,
 	AUTO_BUF struct buf own = { 0 };
 	AUTO_FREE char *options = NULL;
 	AUTO_FD int fd = -1;
-	int r = credentials(spec, host, s, &fd, err);
+	int r = check_helper(s, err);
 
+	if (r == 0)
+		r = credentials(spec, host, s, &fd, err);
 	if (r < 0)
 		return r;
 	if (own_options(spec, s, fd, &own) == 0)
