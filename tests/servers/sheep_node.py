@@ -52,7 +52,8 @@ class Connection(asyncio.Protocol):
         self.node, self.sheep = node, node.sheep
         self.buffer = bytearray()
         self.held = []          # answers that wait for a later one
-        self.transport, self.mute = None, False
+        self.transport = None
+        self.mute = self.owes = False   # says nothing more; has left something unanswered
 
     def connection_made(self, transport):
         self.transport = transport
@@ -109,9 +110,9 @@ class Connection(asyncio.Protocol):
         for late in held:
             self.transport.write(late)
 
-    def unmute(self):
-        """What fell silent in the middle of an answer cannot go on: the connection ends."""
-        if self.mute:
+    def settle(self):
+        """What was not answered never will be: the connection ends."""
+        if self.mute or self.owes:
             self.reset()
 
     def reset(self):
@@ -148,10 +149,11 @@ class Connection(asyncio.Protocol):
         self.mute = True
 
     def do_ignore(self, request, _):
-        pass
+        self.owes = True
 
     def do_stall(self, request, _):
         self.answer(request)
+        self.owes = True
 
     def do_delay(self, request, seconds):
         self.sheep.after(float(seconds), self.write, self.answer(request))
