@@ -1,4 +1,4 @@
-/* The names of a share: as mount takes them, and as the kernel's list of mounts has them. */
+/* Names of shares, as mount takes them and the kernel lists them; and the end of a pulse. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "backends/netfs/netfs.h"
+#include "backends/netfs/pulse.h"
+#include "backends/support/clock.h"
 
 static void sources(void **state)
 {
@@ -79,11 +81,28 @@ static void mounts(void **state)
 	}
 }
 
+/* The thread and the pool end in either order, and nobody waits for the next question. */
+static void a_pulse_ends_at_once(void **state)
+{
+	const struct host host = { 0 };
+
+	assert_true(pulse_end(NULL, 0));
+	for (int i = 0; i < 100; i++) {
+		uint64_t begun = clock_now();
+		struct pulse *p = pulse_start("/", &host);
+
+		assert_non_null(p);
+		assert_true(pulse_end(p, clock_now() + NS_PER_S));
+		assert_true(clock_now() - begun < 4 * NS_PER_S);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sources),
 		cmocka_unit_test(mounts),
+		cmocka_unit_test(a_pulse_ends_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
