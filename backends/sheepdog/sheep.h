@@ -10,6 +10,7 @@
 #include "backends/backend.h"
 #include "backends/common/loop.h"
 #include "backends/sheepdog/sheep_proto.h"
+#include "backends/sheepdog/sheep_recent.h"
 #include "backends/sheepdog/sheep_session.h"
 
 struct sheep_pool {
@@ -23,6 +24,7 @@ struct sheep_pool {
 	char *where; /* the first host as a person writes it, for sentences */
 	bool locks;  /* the cluster does lock VDIs */
 	pthread_mutex_t lock_turn;
+	struct sheep_recent recent;
 	bool started; /* the loop's */
 };
 

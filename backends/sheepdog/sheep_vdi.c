@@ -151,6 +151,7 @@ static int write_inode(struct sheep_pool *sp, uint32_t vid, uint32_t at,
 	};
 	int r = sheep_ask(sp, &q, 1, call, err);
 
+	recent_forget(&sp->recent);
 	if (r == 0 && q.reply.result)
 		r = sheep_failure(q.reply.result, err,
 				  "cannot write the inode of VDI %" PRIx32, vid);
@@ -275,6 +276,7 @@ int vdi_new(struct sheep_pool *sp, const char *name, uint64_t size,
 	}
 	if (r == 0)
 		r = ask_new(sp, &q, name, was, vid, call, err);
+	recent_forget(&sp->recent);
 	if (r < 0)
 		return r;
 	if (q.reply.result == SHEEP_VDI_EXIST)
@@ -339,6 +341,7 @@ int vdi_delete(struct sheep_pool *sp, const struct sheep_vdi *v, struct call *ca
 
 	if (r == 0)
 		r = ask_delete(sp, v, call, err);
+	recent_forget(&sp->recent);
 	if (r == 0)
 		r = has_gone(sp, v->vid, call, err);
 	if (r)
@@ -402,8 +405,11 @@ static int read_some(struct sheep_pool *sp, const uint32_t *vids, size_t n, vdi_
 					     "cannot read the inode of VDI %" PRIx32,
 					     vids[i]);
 		r = sheep_decode_vdi(q[i].in, vids[i], &v, err);
-		if (r == -EOPNOTSUPP) /* its name is known, and opening it says why not */
+		if (r ==
+		    -EOPNOTSUPP) { /* its name is known, and opening it says why not */
+			v.vid = 0;
 			r = 0;
+		}
 		if (r == 0 && *v.name)
 			r = each(arg, &v);
 	}

@@ -12,6 +12,8 @@
 /* -- lists -- */
 
 struct names {
+	struct sheep_recent *recent;
+	uint64_t changes;
 	vol_each each;
 	void *arg;
 };
@@ -31,14 +33,17 @@ static int each_working(void *arg, const struct sheep_vdi *v)
 		log_warning("VDI '%s' is not shown: no file has such a name", v->name);
 		return 0;
 	}
+	recent_add(n->recent, n->changes, v);
 	return n->each(n->arg, v->name);
 }
 
 int sheep_list(void *pool, vol_each each, void *arg, struct call *call, struct error *err)
 {
-	struct names n = { each, arg };
+	struct sheep_pool *sp = pool;
+	struct names n = { .recent = &sp->recent, .each = each, .arg = arg };
 
-	return vdi_list(pool, each_working, &n, call, err);
+	recent_begin(&sp->recent, &n.changes);
+	return vdi_list(sp, each_working, &n, call, err);
 }
 
 /* -- looks -- */
@@ -68,8 +73,12 @@ int sheep_vol_stat(void *pool, const char *name, struct vol_stat *out, struct ca
 {
 	struct sheep_pool *sp = pool;
 	struct sheep_vdi v;
-	int r = vdi_find(sp, name, NULL, 0, &v, call, err);
+	int r;
 
+	if (recent_find(&sp->recent, name, &v) &&
+	    stat_vdi(sp, &v, out, NULL, call, NULL) == 0)
+		return 0;
+	r = vdi_find(sp, name, NULL, 0, &v, call, err);
 	if (r == 0)
 		r = stat_vdi(sp, &v, out, NULL, call, err);
 	if (r == 0)

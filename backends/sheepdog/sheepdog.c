@@ -98,6 +98,7 @@ static void pool_free(struct sheep_pool *sp)
 	free(sp->name);
 	free(sp->where);
 	pthread_mutex_destroy(&sp->lock_turn);
+	recent_exit(&sp->recent);
 	free(sp);
 }
 DEFINE_CLEANUP(cleanup_pool, struct sheep_pool *, pool_free)
@@ -109,6 +110,7 @@ static struct sheep_pool *pool_new(const struct pool_spec *spec, const struct ho
 	if (!sp)
 		return NULL;
 	pthread_mutex_init(&sp->lock_turn, NULL);
+	recent_init(&sp->recent);
 	list_init(&sp->inodes);
 	sp->host = *host;
 	sp->name = strdup(spec->source.name ? spec->source.name : spec->name);
@@ -219,12 +221,14 @@ static void set_hosts(void *arg)
 /* Names may have other addresses by now; the rest is asked of the cluster each time. */
 static int sheep_refresh(void *pool, struct call *call, struct error *err)
 {
-	struct refreshing f = { .sp = pool };
+	struct sheep_pool *sp = pool;
+	struct refreshing f = { .sp = sp };
 	AUTO_FREE struct address *list = NULL;
 	int n = resolve(pool, &list, err);
 
 	if (n < 0)
 		return n;
+	recent_forget(&sp->recent);
 	f.list = list;
 	f.n = n;
 	sheep_on_loop(pool, set_hosts, &f);
