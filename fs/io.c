@@ -26,7 +26,8 @@
 /*
  * Buffers of IO_MAX bytes. The one used last is given first, to whichever thread: it is
  * the one that the caches hold. There are as many as were in use at once, SPARES_MAX at
- * most. What is smaller than SMALL is malloc's: above, that asks the kernel for new pages.
+ * most. What is smaller than SMALL is malloc's: above, that asks the kernel for new
+ * pages.
  */
 struct spare {
 	struct spare *next;
