@@ -68,8 +68,8 @@ static int copy_names(struct login *l, const struct pool_source *source,
 	return 0;
 }
 
-int login_resolve(const struct pool_source *source, struct address **list,
-		  struct error *err)
+static int resolve(const struct pool_source *source, struct address **list,
+		   struct error *err)
 {
 	if (source->n_hosts != 1)
 		return error_set(err, EINVAL,
@@ -97,7 +97,7 @@ int login_init(struct login *l, const struct pool_source *source, const char *ta
 	if (r == 0)
 		r = copy_names(l, source, target, err);
 	if (r == 0)
-		r = login_resolve(source, &l->addresses, err);
+		r = resolve(source, &l->addresses, err);
 	if (r < 0) {
 		login_clear(l);
 		return r;

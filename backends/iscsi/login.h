@@ -29,9 +29,6 @@ int login_init(struct login *, const struct pool_source *, const char *target,
 	       const struct host *, struct error *);
 void login_clear(struct login *);
 
-/* Resolves the host anew. The old addresses stay in force when that fails. */
-int login_resolve(const struct pool_source *, struct address **list, struct error *);
-
 /* A context ready to connect. NULL: see err. */
 struct iscsi_context *login_context(const struct login *, struct error *);
 

@@ -118,12 +118,13 @@ static void add_lun(struct iscsi_pool *p, struct lun *lun)
 	tell_bad(p, lun);
 }
 
-static bool is_another(const struct lun *a, const struct lun *b)
+/* What is bad now, or always was, is not known to be another. */
+static bool is_another(const struct lun *lun, const struct lun *now)
 {
-	if (a->error.code || b->error.code)
-		return false; /* not known */
-	return strcmp(a->wwid, b->wwid) || a->hidden != b->hidden ||
-	       a->capacity.block_size != b->capacity.block_size;
+	if (now->error.code || !lun->capacity.block_size)
+		return false;
+	return strcmp(lun->wwid, now->wwid) || lun->hidden != now->hidden ||
+	       lun->capacity.block_size != now->capacity.block_size;
 }
 
 static void update_lun(struct iscsi_pool *p, struct lun *lun, const struct lun *now)
