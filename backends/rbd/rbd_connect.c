@@ -19,7 +19,7 @@ static const struct {
 	const char *name, *value;
 } defaults[] = {
 	/* threads: completions only hand answers on */
-	{ "librados_thread_count", "1" },
+	{ "librados_thread_count", "2" },
 	{ "ms_async_op_threads", "2" },
 	/* a reader from elsewhere sees by the time that something was written */
 	{ "rbd_mtime_update_interval", "1" },
