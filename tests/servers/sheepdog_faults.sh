@@ -43,7 +43,8 @@ healthy()
 # -- one answer of each kind is spoilt, in each way; a single one is survived or told --
 
 for way in reset reset-after 'cut 0' 'cut 20' 'cut 50' 'part 20' stall ignore 'garbage 5000' \
-	twice later 'delay 0.3' 'alter 8 0x7fffffff' 'alter 12 0xffffffff' 'alter 12 7' 'opcode 0x77'; do
+	twice later 'delay 0.3' 'alter 8 0x7fffffff' 'alter 12 0xffffffff' 'alter 12 7' \
+	'opcode 0x77'; do
 	echo "--- $way"
 	for what in read write:data; do
 		# shellcheck disable=SC2086  # words

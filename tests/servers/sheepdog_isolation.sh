@@ -59,7 +59,7 @@ operations_fail()
 		'dd if=/dev/zero of=volumes/stale bs=1M count=1 conv=notrunc,fsync' 'ls volumes' \
 		'touch volumes/another' 'touch snapshots/v/s'; do
 		# shellcheck disable=SC2086  # words
-		(cd "$pool" && tmp=$(mktemp -d "$tmp/fails.XXXXXX") && fails_in_time $operation_) &
+		(cd "$pool" && fails_in_time $operation_) &
 		failing_="$failing_ $!"
 	done
 	for one_ in $failing_; do

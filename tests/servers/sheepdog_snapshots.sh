@@ -130,7 +130,7 @@ if rm volumes/v 2>/dev/null; then
 	[ "$(tr -d '\0' <volumes/v | wc -c)" = 0 ] || fail "a new volume has the old bytes"
 else
 	expect_errno EBUSY rm volumes/v
-	grep -q 'two words' info/v/error || fail "it does not name the snapshot: $(cat info/v/error)"
+	grep -q 'two words' info/v/error || fail "it names no snapshot: $(cat info/v/error)"
 fi
 rm 'snapshots/v/two words, é'
 rm volumes/v volumes/flat
