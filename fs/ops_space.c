@@ -118,6 +118,13 @@ static const struct op copy_op = {
 	.reply = reply_count,
 };
 
+static const struct op transfer_op = {
+	.node_op = NODE_TRANSFER,
+	.metric = METRIC_WRITE,
+	.run = run_copy,
+	.reply = reply_count,
+};
+
 void op_copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t off,
 			struct fuse_file_info *fi, fuse_ino_t to_ino, off_t to_off,
 			struct fuse_file_info *to_fi, size_t len, int flags)
@@ -129,5 +136,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t off,
 	r->off = off;
 	r->to_off = to_off;
 	r->size = len < COPY_MAX ? len : COPY_MAX;
+	if (r->file->volume && r->to_file->volume &&
+	    volume_transfers(r->file->volume, r->to_file->volume))
+		r->op = &transfer_op;
 	dispatch(r);
 }

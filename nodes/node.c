@@ -8,10 +8,11 @@
 
 static struct nodes_options options = { .mode = 0755 };
 static struct timespec opened;
-static struct executor *tree, *discovery;
+static struct executor *tree, *discovery, *transfers;
 
 #define TREE_THREADS      16
 #define DISCOVERY_THREADS 16
+#define TRANSFER_THREADS  8
 
 int nodes_open(const struct nodes_options *o, struct error *err)
 {
@@ -19,7 +20,8 @@ int nodes_open(const struct nodes_options *o, struct error *err)
 	clock_gettime(CLOCK_REALTIME, &opened);
 	tree = executor_new(TREE_THREADS);
 	discovery = executor_new(DISCOVERY_THREADS);
-	if (!tree || !discovery)
+	transfers = executor_new(TRANSFER_THREADS);
+	if (!tree || !discovery || !transfers)
 		return error_set(err, ENOMEM, "cannot prepare the tree: out of memory");
 	return 0;
 }
@@ -30,6 +32,8 @@ void nodes_close(void)
 		executor_close(take(tree));
 	if (discovery)
 		executor_close(take(discovery));
+	if (transfers)
+		executor_close(take(transfers));
 	value_forget_kept();
 	scratch_exit();
 	sources_exit();
@@ -48,6 +52,12 @@ struct executor *tree_executor(void)
 struct executor *sources_executor(void)
 {
 	return discovery;
+}
+
+/* Of its own, so that a source that hangs takes no thread of the other's pool. */
+struct executor *transfer_executor(void)
+{
+	return transfers;
 }
 
 struct executor *pool_where(struct pool *p)

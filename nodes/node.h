@@ -67,14 +67,16 @@ struct caching node_caching(const struct node *n);
 enum node_op {
 	NODE_LOOKUP, NODE_STAT, NODE_SETATTR, NODE_LIST, NODE_MAKE, NODE_REMOVE,
 	NODE_RENAME,
-	NODE_OPEN, NODE_READ, NODE_WRITE, NODE_FLUSH, NODE_CLOSE, NODE_STATFS, NODE_DATA
+	NODE_OPEN, NODE_READ, NODE_WRITE, NODE_FLUSH, NODE_CLOSE, NODE_STATFS, NODE_DATA,
+	NODE_TRANSFER
 };
 /*
  * The executor for an operation that may wait, NULL: it does not wait, run it in place. n
  * is the directory for LOOKUP, MAKE, REMOVE and RENAME; NODE_DATA is I/O and the like on
- * an open volume's descriptor. *verb (may be NULL) is set when the operation is a verb or
- * the like that may rightly take longer than the timeout: it is then not answered by the
- * deadline, only by its end or an interrupt. An interrupted verb goes on as a job.
+ * an open volume's descriptor, NODE_TRANSFER a copy that waits for two pools. *verb (may
+ * be NULL) is set when the operation is a verb or the like that may rightly take longer
+ * than the timeout: it is then not answered by the deadline, only by its end or an
+ * interrupt. An interrupted verb goes on as a job.
  */
 struct executor *node_executor(const struct node *n, enum node_op op, bool *verb);
 

@@ -43,6 +43,8 @@ static void snapshot_close(struct handle *h, struct call *call)
 
 static struct executor *snapshot_where(const struct node *n, enum node_op op, bool *verb)
 {
+	if (op == NODE_TRANSFER)
+		return transfer_executor();
 	return op == NODE_STAT && !n->sub ? NULL : pool_where(n->pool);
 }
 

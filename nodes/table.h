@@ -156,6 +156,7 @@ const struct nodes_options *nodes_options(void);
  * discovery. */
 struct executor *tree_executor(void);
 struct executor *sources_executor(void);
+struct executor *transfer_executor(void);
 /* The pool's executor, unless nothing of the pool can hang. */
 struct executor *pool_where(struct pool *p);
 

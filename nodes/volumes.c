@@ -69,7 +69,7 @@ static void volume_node_close(struct handle *h, struct call *call)
 
 static struct executor *volume_where(const struct node *n, enum node_op op, bool *verb)
 {
-	return pool_where(n->pool);
+	return op == NODE_TRANSFER ? transfer_executor() : pool_where(n->pool);
 }
 
 static const struct kind volume_kind = {

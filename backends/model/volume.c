@@ -85,7 +85,7 @@ int volume_list(struct pool *p, vol_each each, void *arg, struct call *call,
 	return r < 0 ? r : give(&names, each, arg);
 }
 
-/* Without a page cache each read(2) is a request: cmp, python and stdio ask for so much. */
+/* Without a page cache each read(2) is a request: cmp, python and stdio ask for that. */
 #define IO_SIZE (128u << 10)
 
 /* Mode and owner that SOURCE keeps, and the size of one that is growing. */

@@ -128,10 +128,12 @@ int volume_allocate(struct volume_handle *h, int mode, uint64_t off, uint64_t le
 		    struct call *call, struct error *err);
 off_t volume_seek(struct volume_handle *h, off_t off, int whence, struct call *call,
 		  struct error *err);
-/* Server-side or reflink copy; may do less than asked. -EXDEV between pools, -EOPNOTSUPP:
- * copy bytes instead. */
+/* Server-side or reflink copy, else a transfer; may do less than asked. -EXDEV between
+ * pools, -EOPNOTSUPP: copy bytes instead. */
 ssize_t volume_copy(struct volume_handle *from, off_t from_off, struct volume_handle *to,
 		    off_t to_off, size_t len, struct call *call, struct error *err);
+/* Whether that would read and write the bytes here, waiting for two sources. */
+bool volume_transfers(const struct volume_handle *from, const struct volume_handle *to);
 int volume_fstat(struct volume_handle *h, struct vol_stat *out, struct call *call,
 		 struct error *err);
 

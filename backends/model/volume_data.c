@@ -218,12 +218,13 @@ off_t volume_seek(struct volume_handle *h, off_t off, int whence, struct call *c
 ssize_t volume_copy(struct volume_handle *from, off_t from_off, struct volume_handle *to,
 		    off_t to_off, size_t len, struct call *call, struct error *err)
 {
+	bool transfers = volume_transfers(from, to);
 	uint64_t size = volume_size(from);
 	ssize_t r;
 
-	if (from->pool != to->pool)
+	if (!transfers && from->pool != to->pool)
 		return error_set(err, EXDEV, "two pools copy nothing between them");
-	if (!USE_HAS(&to->use, vol_copy))
+	if (!transfers && !USE_HAS(&to->use, vol_copy))
 		return volume_unsupported(&to->use, "copy between its volumes", err);
 	r = check_writable(to, err);
 	if (r < 0)
@@ -234,6 +235,8 @@ ssize_t volume_copy(struct volume_handle *from, off_t from_off, struct volume_ha
 	r = volume_prepare_write(to, to_off, len, call, err);
 	if (r <= 0)
 		return r;
+	if (transfers)
+		return volume_transfer(from, from_off, to, to_off, r, call, err);
 	return to->use.backend->vol_copy(&from->file, from_off, &to->file, to_off, r,
 					 call, err);
 }

@@ -19,6 +19,11 @@ ssize_t volume_io(struct volume_handle *h, enum io_op op, uint64_t off, const vo
 		  uint64_t len, struct io_late *late, struct call *call,
 		  struct error *err);
 
+/* volume_copy of those that volume_transfers is true of; to is prepared for len bytes. */
+ssize_t volume_transfer(struct volume_handle *from, off_t from_off,
+			struct volume_handle *to, off_t to_off, size_t len,
+			struct call *call, struct error *err);
+
 /* Waits until nothing is in flight, at most until the deadline. */
 bool volume_io_drain(struct volume_handle *h, struct call *call);
 

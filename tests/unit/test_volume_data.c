@@ -514,7 +514,7 @@ static void ranges_are_allocated_and_cleared(void **state)
 	}
 }
 
-static void copies_stay_inside_a_pool(void **state)
+static void copies_inside_a_pool_and_out_of_it(void **state)
 {
 	struct volume_handle *from, *to, *other;
 	off_t at = 0;
@@ -532,13 +532,20 @@ static void copies_stay_inside_a_pool(void **state)
 		at += n;
 	assert_int_equal(n, 0);
 	assert_int_equal(at, 4 * MiB);
-	assert_int_equal(volume_copy(from, 0, other, 0, 1, &call, &err), -EXDEV);
+	assert_false(volume_transfers(from, to));
+	assert_true(volume_transfers(from, other));
+	for (at = 0; (n = volume_copy(from, at + 5, other, at, 3 * MiB, &call, &err)) > 0;)
+		at += n;
+	assert_int_equal(n, 0);
+	assert_int_equal(at, 4 * MiB - 5);
 	volume_close(from, &call);
 	volume_close(to, &call);
 	volume_close(other, &call);
 	assert_int_equal(size_of(provisioned, "to"), 8 * MiB);
 	assert_bytes(provisioned, "to", 0, MiB, 0);
 	assert_bytes(provisioned, "to", MiB, 4 * MiB, 'c');
+	assert_bytes(files, "x", 0, 4 * MiB - 5, 'c');
+	assert_int_equal(size_of(files, "x"), 4 * MiB - 5);
 }
 
 static void locks_belong_to_owners(void **state)
@@ -655,7 +662,7 @@ int main(void)
 		TEST(skipped_ranges_read_as_zeros),
 		TEST(writers_may_come_in_any_order),
 		TEST(ranges_are_allocated_and_cleared),
-		TEST(copies_stay_inside_a_pool),
+		TEST(copies_inside_a_pool_and_out_of_it),
 		TEST(locks_belong_to_owners),
 		TEST(what_hangs_is_given_up_and_closed_later),
 		TEST(a_late_zero_keeps_the_turn),
