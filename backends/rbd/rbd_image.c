@@ -87,7 +87,9 @@ static int still_closing(const char *name, struct error *err)
 {
 	return error_set(
 		err, ETIMEDOUT,
-		"image '%s' is still being opened or closed: Ceph does not answer", name);
+		"image '%s' is still being opened or closed by Ceph's library: if "
+		"that lasts although Ceph answers, stop and start the pool",
+		name);
 }
 
 /* -- opening -- */
