@@ -12,7 +12,7 @@ static struct executor *tree, *discovery, *transfers;
 
 #define TREE_THREADS      16
 #define DISCOVERY_THREADS 16
-#define TRANSFER_THREADS  8
+#define TRANSFER_THREADS  32
 
 int nodes_open(const struct nodes_options *o, struct error *err)
 {

@@ -4,8 +4,8 @@
  * through a client.
  *
  * A transfer's lock guards its pieces; it is not held while anything is read or written.
- * The memory is the transfer's, which lives until the last piece has landed: a source
- * that does not answer may have it for longer than the caller waits.
+ * The memory is the transfer's, which lives until the last piece has landed, and so do
+ * the volumes: a source that does not answer holds the thread of its copy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,7 @@ struct piece {
 struct transfer {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	unsigned refs; /* of the caller, and of each piece that a backend has */
+	unsigned refs; /* of the caller, and of each piece until its done has returned */
 	struct volume_handle *from, *to;
 	uint64_t from_off, to_off;
 	int failed; /* -errno of the first failure, which error says */
@@ -201,30 +201,50 @@ static uint64_t written_up_to(struct transfer *t, uint64_t at)
 	}
 }
 
-static int wait_moved(struct transfer *t, const struct call *call, struct error *err)
+/* Nobody waits any longer: what is under way is asked to end soon. With the lock, given up
+ * meanwhile. */
+static void cancel_all(struct transfer *t)
+{
+	for (size_t i = 0; i < PIECES; i++) {
+		struct piece *p = &t->pieces[i];
+		struct volume_handle *h = p->state == READING ? t->from : t->to;
+
+		if ((p->state != READING && p->state != WRITING) || h->file.fd >= 0)
+			continue;
+		pthread_mutex_unlock(&t->lock);
+		volume_cancel(h, &p->io);
+		pthread_mutex_lock(&t->lock);
+	}
+}
+
+static void wait_moved(struct transfer *t, const struct call *call)
 {
 	uint64_t until = clock_now() + LOOK_NS;
 
-	if (call->deadline_ns)
+	if (call->deadline_ns && !t->failed)
 		until = MIN(until, call->deadline_ns);
 	cond_wait_until(&t->moved, &t->lock, until);
-	return volume_call_check(call, t->to->name, err);
+	if (t->failed)
+		return;
+	t->failed = volume_call_check(call, t->to->name, &t->error);
+	if (t->failed)
+		cancel_all(t);
 }
 
 /*
  * Until all is written or something failed, and nothing is under way any more: what is
- * late must not meet what the caller writes next.
+ * late must meet neither what the caller writes next nor the end of the volumes. Who
+ * waits for it has been answered at the deadline.
  */
 static ssize_t run(struct transfer *t, size_t len, const struct call *call,
 		   struct error *err)
 {
 	uint64_t now = clock_now(), stop_at = now + LONG_NS;
 	uint64_t end = len, begun = 0, written = 0;
-	int r = 0;
 
 	if (call->deadline_ns > now)
 		stop_at = MIN(stop_at, now + (call->deadline_ns - now) / 3);
-	while (r == 0) {
+	for (;;) {
 		struct piece *full = t->failed ? NULL : piece_in(t, FULL, FULL);
 		struct piece *next = NULL;
 
@@ -241,13 +261,13 @@ static ssize_t run(struct transfer *t, size_t len, const struct call *call,
 			begun += next->len;
 			move(next, READING);
 		} else if (piece_in(t, READING, WRITING)) {
-			r = wait_moved(t, call, err);
+			wait_moved(t, call);
 		} else {
 			break;
 		}
 	}
-	if (written || r < 0)
-		return r < 0 ? r : (ssize_t)written;
+	if (written)
+		return written;
 	return t->failed ? error_copy(err, &t->error) : 0;
 }
 
