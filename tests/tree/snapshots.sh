@@ -43,6 +43,10 @@ cd "$storage/pools/f"
 head -c 5000000 /dev/urandom >"$tmp/data"
 cp "$tmp/data" volumes/v
 touch snapshots/v/s
+: >snapshots/v/shell # as the shell makes a file; nothing is refused, and nothing logged
+expect_errno EPERM put snapshots/v/words words
+grep -q 'read-only' "$log" && fail "making a snapshot logs $(grep read-only "$log")"
+rm snapshots/v/shell snapshots/v/words
 printf changed | dd of=volumes/v conv=notrunc status=none
 cmp -n 5000000 snapshots/v/s "$tmp/data" || fail "a snapshot's bytes changed"
 size "$(stat -c %s volumes/v)" snapshots/v/s
