@@ -39,6 +39,7 @@ struct fetch {
 	char id[ID_MAX];
 	bool looked_up; /* the identity is its name's of just now */
 	rados_omap_iter_t keys;
+	unsigned char keys_more; /* written with the answer, like keys_result */
 	int keys_result, header_result, map_result;
 	unsigned char *map;
 	uint64_t map_off, objects, existing;
@@ -230,12 +231,11 @@ static void read_header(struct fetch *f)
 {
 	rados_read_op_t op = rados_create_read_op();
 	char name[OBJECT_NAME];
-	unsigned char more;
 	rados_completion_t c;
 	int r = begin(f, header_read, &c);
 
 	snprintf(name, sizeof(name), "rbd_header.%s", f->h->id);
-	rados_read_op_omap_get_vals2(op, "", "", KEYS_MOST, &f->keys, &more,
+	rados_read_op_omap_get_vals2(op, "", "", KEYS_MOST, &f->keys, &f->keys_more,
 				     &f->keys_result);
 	if (r == 0) {
 		r = rados_aio_read_op_operate(op, f->batch->pool->cluster.io, c, name, 0);
