@@ -150,9 +150,9 @@ static bool wait_round(struct monitors *m, uint64_t until)
 		if (!is_open(&m->list[i]))
 			continue;
 		of[n] = &m->list[i];
-		fds[n++] = (struct pollfd){ .fd = m->list[i].fd,
-					    .events = of[n - 1]->connected ? POLLIN
-									   : POLLOUT };
+		fds[n] = (struct pollfd){ .fd = m->list[i].fd,
+					  .events = of[n]->connected ? POLLIN : POLLOUT };
+		n++;
 	}
 	if (!n)
 		return false;
