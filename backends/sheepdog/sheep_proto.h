@@ -166,6 +166,11 @@ static inline uint64_t sheep_data_oid(uint32_t vid, uint32_t index)
 	return (uint64_t)vid << 32 | index;
 }
 
+static inline bool sheep_is_data(uint64_t oid)
+{
+	return !(oid >> 56);
+}
+
 /* Where the search for a VDI's number begins. */
 uint32_t sheep_hash(const char *name);
 

@@ -9,6 +9,7 @@
 
 #define RETRY_NS   (100 * NS_PER_MS)
 #define RETRIES_NS (15 * NS_PER_S) /* of what a sheep said will pass */
+#define REPEATS	   3
 #define MAX_TRIES  3 /* a request that has seen so many sheep go is not given another */
 
 static void finish(struct sheep_msg *m, int r, const struct sheep_reply *reply,
@@ -35,7 +36,7 @@ static void send_at(struct sheep_session *s, struct sheep_msg *m, uint64_t wait_
 	m->request.id = s->next_id++;
 	m->request.data_length = m->out.len ? m->out.len : m->in.len;
 	m->begun = false;
-	m->tries = 0;
+	m->tries = m->repeats = 0;
 	m->first_ns = clock_now();
 	m->resend_ns = wait_ns ? m->first_ns + wait_ns : 0;
 	m->conn = NULL;
@@ -80,6 +81,27 @@ static void watch_members(struct sheep_session *s, const struct sheep_reply *rep
 	nodes_ask(&s->nodes, s);
 }
 
+/* A copy that is being recovered when the write arrives may be stored without it, though
+ * the sheep says that all is well: once more, to the members of now. Whose object it is
+ * has it locked; the map is left alone, for references are counted on its writes. */
+static bool is_unsure(const struct sheep_msg *m, const struct sheep_reply *reply)
+{
+	bool stores =
+		m->request.opcode == SHEEP_WRITE || m->request.opcode == SHEEP_CREATE;
+
+	return stores && !reply->result && sheep_is_data(m->request.obj.oid) &&
+	       m->members && m->members != reply->epoch && m->repeats < REPEATS;
+}
+
+static void repeat(struct sheep_session *s, struct sheep_msg *m)
+{
+	m->conn = NULL;
+	m->begun = false;
+	m->repeats++;
+	m->request.id = s->next_id++;
+	list_append(&s->waiting, &m->link);
+}
+
 void session_answered(struct sheep_session *s, struct sheep_conn *c, struct sheep_msg *m,
 		      const struct sheep_reply *reply)
 {
@@ -87,6 +109,8 @@ void session_answered(struct sheep_session *s, struct sheep_conn *c, struct shee
 	if (m != &c->ping && !m->once && sheep_is_passing(reply->result) &&
 	    clock_now() - m->first_ns < RETRIES_NS)
 		try_later(s, m);
+	else if (is_unsure(m, reply))
+		repeat(s, m);
 	else
 		finish(m, 0, reply, NULL);
 }
@@ -113,6 +137,7 @@ void queue_assign(struct sheep_session *s, uint64_t *until)
 			*until = MIN(*until, m->resend_ns);
 		} else if (c) {
 			list_remove(&m->link);
+			m->members = s->members;
 			conn_add(c, m);
 		}
 	}

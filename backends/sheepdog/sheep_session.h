@@ -46,7 +46,8 @@ struct sheep_msg {
 	/* the session's */
 	struct sheep_conn *conn; /* that has it; NULL: it waits for one */
 	bool begun;		 /* bytes of it were sent */
-	unsigned tries;
+	unsigned tries, repeats;
+	uint32_t members; /* the cluster's epoch when it was sent */
 	uint64_t first_ns, resend_ns;
 };
 

@@ -155,6 +155,11 @@ class Connection(asyncio.Protocol):
         self.answer(request)
         self.owes = True
 
+    def do_lose(self, request, _):
+        """As a copy does that is being recovered when the write comes: a new epoch, all is well."""
+        self.sheep.epoch += 1
+        self.send(Answer().pack(request, self.sheep.epoch))
+
     def do_delay(self, request, seconds):
         self.sheep.after(float(seconds), self.write, self.answer(request))
 

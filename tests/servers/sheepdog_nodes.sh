@@ -40,6 +40,18 @@ tell start all
 sheep_same v "$tmp/data"
 sheep_same w "$tmp/data"
 
+# a write is answered, but the copy that was just being recovered has not kept it
+for what in create write:data; do
+	truncate -s $((12 * M)) volumes/kept
+	before=$(tell fired)
+	fault "$what" nth=3 lose
+	dd if="$tmp/other" of=volumes/kept bs=256k conv=notrunc,fsync status=none || fail "lost: $what"
+	[ "$(tell fired)" = $((before + 1)) ] || fail "nothing was lost: $what"
+	tell off
+	sheep_same kept "$tmp/other"
+	rm volumes/kept
+done
+
 # two of three are gone
 tell kill 0
 tell kill 1
