@@ -201,8 +201,10 @@ static uint64_t written_up_to(struct transfer *t, uint64_t at)
 	}
 }
 
-/* Nobody waits any longer: what is under way is asked to end soon. With the lock, given up
- * meanwhile. */
+/*
+ * Nobody waits any longer: what is under way is asked to end soon. With the lock, given
+ * up meanwhile.
+ */
 static void cancel_all(struct transfer *t)
 {
 	for (size_t i = 0; i < PIECES; i++) {
