@@ -16,10 +16,12 @@
 #include "backends/support/cleanup.h"
 #include "backends/support/cpus.h"
 
-#define LOOK_EVERY 64 /* requests of one client between two looks at where it runs */
+#define LOOK_EVERY 64  /* requests of one client between two looks at where it runs */
+#define LOOKS_OFF  128 /* not taken after it went away from us */
 
 static atomic_uint client, run; /* who asked last, and how often in a row */
 static atomic_int there = CPUS_ALL;
+static atomic_uint off; /* looks that are not taken */
 static _Thread_local int here = CPUS_ALL;
 
 /* The CPU on which a thread runs, or ran last: field 39 of its stat, 37 behind the name,
@@ -59,6 +61,28 @@ static void move(void)
 		here = cpu;
 }
 
+/*
+ * On a machine with idle CPUs the kernel wakes the client on another one than ours, so
+ * that following it is what keeps the two apart: where it does not stay it is left alone
+ * for a while.
+ */
+static int where_to(struct fuse_session *se, pid_t pid)
+{
+	int was = atomic_load_explicit(&there, memory_order_relaxed), cpu;
+
+	if (atomic_load(&off)) {
+		atomic_fetch_sub(&off, 1);
+		return CPUS_ALL;
+	}
+	if (more_wait(se))
+		return CPUS_ALL;
+	cpu = cpu_of(pid);
+	if (was == CPUS_ALL || was == cpu)
+		return cpu;
+	atomic_store(&off, LOOKS_OFF);
+	return CPUS_ALL;
+}
+
 void near_client(struct fuse_session *se, const struct fuse_buf *request)
 {
 	const struct fuse_in_header *in = request->mem;
@@ -70,7 +94,7 @@ void near_client(struct fuse_session *se, const struct fuse_buf *request)
 		atomic_store(&run, 0);
 		atomic_store(&there, CPUS_ALL);
 	} else if (atomic_fetch_add(&run, 1) % LOOK_EVERY == LOOK_EVERY - 1) {
-		atomic_store(&there, more_wait(se) ? CPUS_ALL : cpu_of(in->pid));
+		atomic_store(&there, where_to(se, in->pid));
 	}
 	move();
 }
