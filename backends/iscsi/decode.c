@@ -2,36 +2,13 @@
 #include "backends/iscsi/decode.h"
 
 #include <ctype.h>
-#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
 
+#include "backends/support/bytes.h"
+
 #define BLOCK_SIZE_MAX (UINT32_C(1) << 20)
-
-static uint16_t get16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be16toh(v);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
 
 /* -- REPORT LUNS -- */
 
@@ -39,7 +16,7 @@ static uint64_t get64(const uint8_t *p)
 
 size_t decode_luns_size(const uint8_t *data, size_t len)
 {
-	return len < LUN_BYTES ? 0 : LUN_BYTES + (size_t)get32(data);
+	return len < LUN_BYTES ? 0 : LUN_BYTES + (size_t)be32(data);
 }
 
 /* Whether two bytes say all of it: peripheral, flat space or logical unit addressing. */
@@ -56,7 +33,7 @@ size_t decode_luns(const uint8_t *data, size_t len, uint16_t *luns, size_t max)
 
 	for (size_t at = LUN_BYTES; at + LUN_BYTES <= end && n < max; at += LUN_BYTES)
 		if (is_addressable(data + at))
-			luns[n++] = get16(data + at);
+			luns[n++] = be16(data + at);
 	return n;
 }
 
@@ -94,7 +71,7 @@ static size_t page_length(const uint8_t *data, size_t len, uint8_t page)
 {
 	if (len < 4 || data[1] != page)
 		return 0;
-	return MIN(len - 4, get16(data + 2));
+	return MIN(len - 4, be16(data + 2));
 }
 
 bool decode_serial(const uint8_t *data, size_t len, char out[WWID_TEXT])
@@ -213,7 +190,7 @@ void decode_serial_wwid(const char *serial, const struct inquiry *inquiry,
 
 static uint32_t get32_within(const uint8_t *data, size_t len, size_t at)
 {
-	return at + 4 <= len ? get32(data + at) : 0;
+	return at + 4 <= len ? be32(data + at) : 0;
 }
 
 void decode_block_limits(const uint8_t *data, size_t len, struct block_limits *out)
@@ -230,7 +207,7 @@ void decode_block_limits(const uint8_t *data, size_t len, struct block_limits *o
 	if (alignment & UINT32_C(0x80000000))
 		out->unmap_alignment = alignment & UINT32_C(0x7fffffff);
 	if (len >= 44)
-		out->write_same = get64(data + 36);
+		out->write_same = be64(data + 36);
 }
 
 void decode_provisioning(const uint8_t *data, size_t len, struct provisioning *out)
@@ -250,8 +227,8 @@ bool decode_capacity(const uint8_t *data, size_t len, struct capacity *out)
 	*out = (struct capacity){ 0 };
 	if (len < 12)
 		return false;
-	last = get64(data);
-	out->block_size = get32(data + 8);
+	last = be64(data);
+	out->block_size = be32(data + 8);
 	if (out->block_size < 512 || out->block_size > BLOCK_SIZE_MAX ||
 	    out->block_size & (out->block_size - 1))
 		return false;
@@ -277,7 +254,7 @@ static bool has_write_cache(const uint8_t *data, size_t len)
 
 		if ((data[at] & 0x3f) == 0x08 && !subpage)
 			return data[at + 2] & 0x04;
-		at += subpage ? 4 + (size_t)get16(data + at + 2)
+		at += subpage ? 4 + (size_t)be16(data + at + 2)
 			      : 2 + (size_t)data[at + 1];
 	}
 	return false;
@@ -300,12 +277,12 @@ bool decode_mode(const uint8_t *data, size_t len, struct mode *out)
 size_t decode_lba_status(const uint8_t *data, size_t len, uint64_t first,
 			 struct blocks *out, size_t max)
 {
-	size_t end = len < 8 ? 0 : MIN(len, (size_t)get32(data) + 4), n = 0;
+	size_t end = len < 8 ? 0 : MIN(len, (size_t)be32(data) + 4), n = 0;
 
 	for (size_t at = 8; at + DESCRIPTOR_BYTES <= end && n < max;
 	     at += DESCRIPTOR_BYTES) {
-		uint64_t from = get64(data + at), to;
-		uint32_t count = get32(data + at + 8);
+		uint64_t from = be64(data + at), to;
+		uint32_t count = be32(data + at + 8);
 		unsigned state = data[at + 12] & 0x0f;
 
 		if (__builtin_add_overflow(from, count, &to) || from > first ||
@@ -327,7 +304,7 @@ void decode_sense(const uint8_t *data, size_t len, struct sense *out)
 	*out = (struct sense){ 0 };
 	if (len < 3)
 		return;
-	len = MIN(len - 2, get16(data));
+	len = MIN(len - 2, be16(data));
 	if (!len)
 		return;
 
@@ -336,9 +313,9 @@ void decode_sense(const uint8_t *data, size_t len, struct sense *out)
 
 	if (descriptors && len >= 4) {
 		out->key = p[1] & 0x0f;
-		out->code = get16(p + 2);
+		out->code = be16(p + 2);
 	} else if (!descriptors) {
 		out->key = len >= 3 ? p[2] & 0x0f : 0;
-		out->code = len >= 14 ? get16(p + 12) : 0;
+		out->code = len >= 14 ? be16(p + 12) : 0;
 	}
 }

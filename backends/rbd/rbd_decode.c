@@ -1,24 +1,9 @@
 /* Ceph's encodings of what images' metadata objects hold: little-endian throughout. */
 #include "backends/rbd/rbd.h"
 
-#include <endian.h>
 #include <string.h>
 
-static uint32_t get_u32(const char *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t get_u64(const char *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le64toh(v);
-}
+#include "backends/support/bytes.h"
 
 char *decode_string(const char *data, size_t len)
 {
@@ -26,7 +11,7 @@ char *decode_string(const char *data, size_t len)
 
 	if (len < sizeof(n))
 		return NULL;
-	n = get_u32(data);
+	n = le32(data);
 	if (!n || n > len - sizeof(n) || memchr(data + sizeof(n), '\0', n))
 		return NULL;
 	return strndup(data + sizeof(n), n);
@@ -36,7 +21,7 @@ bool decode_u64(const char *data, size_t len, uint64_t *out)
 {
 	if (len < sizeof(*out))
 		return false;
-	*out = get_u64(data);
+	*out = le64(data);
 	return true;
 }
 
@@ -44,8 +29,8 @@ bool decode_time(const char *data, size_t len, struct timespec *out)
 {
 	if (len < 8)
 		return false;
-	out->tv_sec = get_u32(data);
-	out->tv_nsec = get_u32(data + 4);
+	out->tv_sec = le32(data);
+	out->tv_nsec = le32(data + 4);
 	return out->tv_nsec < 1000000000;
 }
 
@@ -53,10 +38,10 @@ bool decode_time(const char *data, size_t len, struct timespec *out)
  * and the count. */
 bool decode_map_header(const char *data, size_t len, uint64_t *objects)
 {
-	if (len < OBJECT_MAP_HEADER || get_u32(data) != OBJECT_MAP_HEADER - 4 ||
+	if (len < OBJECT_MAP_HEADER || le32(data) != OBJECT_MAP_HEADER - 4 ||
 	    data[4] != 1)
 		return false;
-	*objects = get_u64(data + 10);
+	*objects = le64(data + 10);
 	return true;
 }
 

@@ -1,7 +1,6 @@
 /* Headers, inodes and node lists of the gateway protocol, from and to bytes. */
 #include "backends/sheepdog/sheep_proto.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -11,42 +10,6 @@
 
 #define MIN_SHIFT 20
 #define MAX_SHIFT 31
-
-static uint16_t get_u16(const uint8_t *at)
-{
-	uint16_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le16toh(v);
-}
-
-static uint32_t get_u32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le32toh(v);
-}
-
-uint64_t sheep_get_u64(const uint8_t *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le64toh(v);
-}
-
-void sheep_put_u32(uint8_t *at, uint32_t value)
-{
-	value = htole32(value);
-	memcpy(at, &value, sizeof(value));
-}
-
-void sheep_put_u64(uint8_t *at, uint64_t value)
-{
-	value = htole64(value);
-	memcpy(at, &value, sizeof(value));
-}
 
 static bool is_about_vdi(uint8_t opcode)
 {
@@ -60,20 +23,20 @@ void sheep_encode(const struct sheep_request *r, bool payload, uint8_t out[SHEEP
 	out[0] = r->opcode < 0x80 ? PUBLIC_VERSION : INTERNAL_VERSION;
 	out[1] = r->opcode;
 	out[2] = r->flags | (payload ? SHEEP_FLAG_WRITE : 0);
-	sheep_put_u32(out + 8, r->id);
-	sheep_put_u32(out + 12, r->data_length);
+	put_le32(out + 8, r->id);
+	put_le32(out + 12, r->data_length);
 	if (is_about_vdi(r->opcode)) {
-		sheep_put_u64(out + 16, r->vdi.size);
-		sheep_put_u32(out + 24, r->vdi.base);
+		put_le64(out + 16, r->vdi.size);
+		put_le32(out + 24, r->vdi.base);
 		out[28] = r->vdi.copies;
 		out[29] = r->vdi.copy_policy;
 		out[31] = r->vdi.shift;
-		sheep_put_u32(out + 32, r->vdi.snapid);
-		sheep_put_u32(out + 36, r->vdi.type);
+		put_le32(out + 32, r->vdi.snapid);
+		put_le32(out + 36, r->vdi.type);
 	} else {
-		sheep_put_u64(out + 16, r->obj.oid);
-		sheep_put_u64(out + 24, r->obj.cow_oid);
-		sheep_put_u32(out + 40, r->obj.offset);
+		put_le64(out + 16, r->obj.oid);
+		put_le64(out + 24, r->obj.cow_oid);
+		put_le32(out + 40, r->obj.offset);
 	}
 }
 
@@ -81,19 +44,19 @@ void sheep_decode(const uint8_t in[SHEEP_HEAD], struct sheep_reply *out)
 {
 	*out = (struct sheep_reply){
 		.opcode = in[1],
-		.epoch = get_u32(in + 4),
-		.id = get_u32(in + 8),
-		.data_length = get_u32(in + 12),
-		.result = get_u32(in + 16),
+		.epoch = le32(in + 4),
+		.id = le32(in + 8),
+		.data_length = le32(in + 12),
+		.result = le32(in + 16),
 	};
 	if (out->result)
 		return; /* the rest is whatever lay on the server's stack */
-	out->vdi.vid = get_u32(in + 24);
+	out->vdi.vid = le32(in + 24);
 	out->vdi.copies = in[32];
 	out->vdi.shift = in[33];
-	out->node.count = get_u32(in + 20);
-	out->node.size = sheep_get_u64(in + 32);
-	out->node.free = sheep_get_u64(in + 40);
+	out->node.count = le32(in + 20);
+	out->node.size = le64(in + 32);
+	out->node.free = le64(in + 40);
 	out->cluster.copies = in[20];
 	out->cluster.copy_policy = in[21];
 	out->cluster.shift = in[22];
@@ -139,15 +102,15 @@ int sheep_decode_vdi(const uint8_t *in, uint32_t vid, struct sheep_vdi *out,
 		     struct error *err)
 {
 	*out = (struct sheep_vdi){
-		.create_time = sheep_get_u64(in + 512),
-		.snap_ctime = sheep_get_u64(in + SHEEP_SNAP_CTIME_AT),
-		.size = sheep_get_u64(in + SHEEP_SIZE_AT),
+		.create_time = le64(in + 512),
+		.snap_ctime = le64(in + SHEEP_SNAP_CTIME_AT),
+		.size = le64(in + SHEEP_SIZE_AT),
 		.copy_policy = in[552],
 		.copies = in[554],
 		.shift = in[555],
-		.snapid = get_u32(in + 556),
-		.vid = get_u32(in + 560),
-		.parent = get_u32(in + SHEEP_PARENT_AT),
+		.snapid = le32(in + 556),
+		.vid = le32(in + 560),
+		.parent = le32(in + SHEEP_PARENT_AT),
 	};
 	copy_name(in, out->name);
 	copy_name(in + SHEEP_TAG_AT, out->tag);
@@ -160,7 +123,7 @@ int sheep_decode_vdi(const uint8_t *in, uint32_t vid, struct sheep_vdi *out,
 int sheep_decode_map(const uint8_t *in, uint32_t n, uint32_t *out, struct error *err)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		out[i] = get_u32(in + 4 * (size_t)i);
+		out[i] = le32(in + 4 * (size_t)i);
 		if (out[i] > SHEEP_MAX_VID)
 			return error_set(err, EIO,
 					 "entry %" PRIu32 " of an inode's map is %" PRIx32
@@ -184,8 +147,8 @@ uint32_t sheep_hash(const char *name)
 
 void sheep_decode_epoch(const uint8_t in[SHEEP_EPOCH_ROOM], struct sheep_epoch *out)
 {
-	out->ctime = sheep_get_u64(in);
-	out->flags = get_u16(in + 30);
+	out->ctime = le64(in);
+	out->flags = le16(in + 30);
 }
 
 /* Entries are larger where sheep was built with virtual nodes on disks: 80 or 592. */
@@ -198,18 +161,18 @@ bool sheep_decode_node(const uint8_t *in, size_t len, uint32_t count, uint32_t i
 		return false;
 	in += i * size;
 	memcpy(out->addr, in + 24, sizeof(out->addr));
-	out->port = get_u16(in + 40);
-	out->stores = get_u16(in + 64) != 0;
+	out->port = le16(in + 40);
+	out->stores = le16(in + 64) != 0;
 	return out->port != 0;
 }
 
 bool sheep_decode_owner(const uint8_t in[SHEEP_STATE], uint32_t vid,
 			struct sheep_node *out)
 {
-	uint32_t lock = get_u32(in + 16);
+	uint32_t lock = le32(in + 16);
 
 	memcpy(out->addr, in + 20, sizeof(out->addr));
-	out->port = get_u16(in + 36);
+	out->port = le16(in + 36);
 	out->stores = true;
-	return get_u32(in) == vid && (lock == 2 || lock == 3);
+	return le32(in) == vid && (lock == 2 || lock == 3);
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backends/support/bytes.h"
 #include "backends/support/error.h"
 
 #define SHEEP_PORT	  7000
@@ -146,9 +147,6 @@ bool sheep_decode_node(const uint8_t *in, size_t len, uint32_t count, uint32_t i
 bool sheep_decode_owner(const uint8_t in[SHEEP_STATE], uint32_t vid,
 			struct sheep_node *out);
 
-void sheep_put_u32(uint8_t *at, uint32_t value);
-void sheep_put_u64(uint8_t *at, uint64_t value);
-uint64_t sheep_get_u64(const uint8_t *at);
 
 /* How many objects a VDI of this size has. */
 static inline uint32_t sheep_objects(uint64_t size, unsigned shift)

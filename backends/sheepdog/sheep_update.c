@@ -90,7 +90,7 @@ static void verified(struct sheep_msg *m, int r, const struct sheep_reply *reply
 		end_parts(u, r, err);
 	else if (reply->result)
 		failed(u, reply->result);
-	else if (sheep_get_u64(u->ctime) || u->vid != u->inode->vdi.vid)
+	else if (le64(u->ctime) || u->vid != u->inode->vdi.vid)
 		redo_parts(u);
 	else
 		settle(u);
@@ -170,7 +170,7 @@ static int store(struct sheep_inode *i)
 		return 0;
 	}
 	for (uint32_t n = 0; n < u->n; n++)
-		sheep_put_u32(u->bytes + 4 * (size_t)n, u->value);
+		put_le32(u->bytes + 4 * (size_t)n, u->value);
 	u->iov = (struct iovec){ u->bytes, 4 * (size_t)u->n };
 	u->msg = (struct sheep_msg){
 		.request = { .opcode = SHEEP_WRITE,

@@ -273,7 +273,7 @@ static int store_size(struct sheep_inode *i, uint64_t size, struct call *call,
 	uint8_t bytes[8];
 	int r;
 
-	sheep_put_u64(bytes, size);
+	put_le64(bytes, size);
 	r = vdi_write_head(i->sp, i->vdi.vid, SHEEP_SIZE_AT, bytes, sizeof(bytes), call,
 			   err);
 	if (r == 0 && inode_set_size(i, size) < 0)

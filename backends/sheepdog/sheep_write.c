@@ -227,7 +227,7 @@ static void checked(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		part_end(p, r, err);
 	} else if (reply->result) {
 		part_fail(p, reply->result);
-	} else if (sheep_get_u64(p->bytes)) {
+	} else if (le64(p->bytes)) {
 		part_again(p, SHEEP_READONLY);
 	} else {
 		p->entry = 0;

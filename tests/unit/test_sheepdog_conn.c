@@ -77,9 +77,9 @@ static void put_reply(uint8_t out[SHEEP_HEAD], uint8_t opcode, uint32_t id, uint
 {
 	memset(out, 0, SHEEP_HEAD);
 	out[1] = opcode;
-	sheep_put_u32(out + 8, id);
-	sheep_put_u32(out + 12, len);
-	sheep_put_u32(out + 16, result);
+	put_le32(out + 8, id);
+	put_le32(out + 12, len);
+	put_le32(out + 16, result);
 }
 
 static void reply(struct fixture *f, uint32_t id, char fill)
