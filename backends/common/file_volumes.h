@@ -11,8 +11,8 @@
 
 struct file_pool;
 
-/* Opens the directory and watches it (one inotify instance for the process). noun: of the
- * pool type, for messages. host and spec (copied as needed) are kept until close. */
+/* Opens the directory and watches it (one inotify instance for the process). host is kept
+ * until close, of spec what is needed is copied. */
 int file_pool_open(const struct pool_spec *spec, const struct host *host,
 		   struct file_pool **out, struct error *err);
 void file_pool_close(struct file_pool *fp);

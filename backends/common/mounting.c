@@ -8,10 +8,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "backends/common/holder.h"
 #include "backends/common/file_pool.h"
+#include "backends/common/file_volumes.h"
 #include "backends/support/clock.h"
 
 #define MAX_LINKS 40 /* as the kernel's */
@@ -36,8 +38,7 @@ void mounted_clear(struct mounted *m)
 
 static struct libmnt_table *read_table(struct error *err)
 {
-	struct libmnt_table *table =
-		mnt_new_table_from_file("/proc/self/mountinfo");
+	struct libmnt_table *table = mnt_new_table_from_file("/proc/self/mountinfo");
 
 	if (!table)
 		error_errno(err, "cannot read the list of mounts "
@@ -108,8 +109,8 @@ static int follow_parents(const char *path, char out[PATH_MAX])
  * Where mount(2) would mount. A link is looked at only where nothing is mounted on its
  * name: what is mounted may not answer.
  */
-static int find_path(struct libmnt_table *table, const char *path,
-		     struct libmnt_fs **out, struct error *err)
+static int find_path(struct libmnt_table *table, const char *path, struct libmnt_fs **out,
+		     struct error *err)
 {
 	char at[PATH_MAX], link[PATH_MAX], next[PATH_MAX];
 
@@ -118,9 +119,9 @@ static int find_path(struct libmnt_table *table, const char *path,
 		ssize_t n;
 
 		if (follow_parents(next, at) < 0)
-			return errno == ENOENT ?
-				       0 :
-				       error_errno(err, "cannot look up '%s'", path);
+			return errno == ENOENT
+				       ? 0
+				       : error_errno(err, "cannot look up '%s'", path);
 		*out = find_at(table, at);
 		if (*out)
 			return 1;
@@ -159,7 +160,8 @@ int mounting_of(int fd, struct mounted *out, struct error *err)
 	if (!table)
 		return -err->code;
 	if (id < 0)
-		return error_code(err, -id, "cannot tell what a directory is mounted from");
+		return error_code(err, -id,
+				  "cannot tell what a directory is mounted from");
 	while (i && !mnt_table_next_fs(table, i, &fs))
 		if (mnt_fs_get_id(fs) == id)
 			return fill(fs, out, err);
@@ -175,11 +177,58 @@ int mounting_held(int dir, const char *target, struct mounted *out, struct error
 		return r;
 	r = mounting_find(target, &top, err);
 	if (r > 0 && top.id != out->id)
-		return error_set(err, EBUSY,
-				 "'%s' (%s) was mounted over the pool on '%s': unmount it "
-				 "first",
-				 top.source, top.type, target);
+		return error_set(
+			err, EBUSY,
+			"'%s' (%s) was mounted over the pool on '%s': unmount it "
+			"first",
+			top.source, top.type, target);
 	return r;
+}
+
+int mounting_check_target(const struct pool_spec *spec, struct error *err)
+{
+	if (spec->target && spec->target[0] == '/')
+		return 0;
+	return error_set(err, EINVAL, "the pool's target path must be absolute, not '%s'",
+			 spec->target ? spec->target : "");
+}
+
+int mounting_check_directory(const struct pool_spec *spec, struct error *err)
+{
+	struct stat st;
+
+	if (stat(spec->target, &st) < 0 && errno == ENOENT)
+		return error_set(err, ENOENT,
+				 "directory '%s' does not exist: not built yet: echo "
+				 "build > ctl",
+				 spec->target);
+	return 0; /* mount says the rest */
+}
+
+int mounting_refuse(const struct mounted *m, const struct pool_spec *spec,
+		    const char *what, struct error *err)
+{
+	return error_set(err, EBUSY,
+			 "'%s' (%s) is mounted on '%s', and that is not '%s': unmount it "
+			 "first",
+			 m->source, m->type, spec->target, what);
+}
+
+int mounting_refresh(void *pool, struct call *call, struct error *err)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+	struct file_pool *fp = pool;
+	int r = mounting_held(fp->dir, fp->target, &m, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return error_set(
+			err, EIO,
+			"what the pool mounted was unmounted from '%s': stop the "
+			"pool and start it again",
+			fp->target);
+	return file_pool_refresh(pool, call, err);
 }
 
 char *mounting_options(const struct pool_spec *spec, const char *more)
@@ -205,10 +254,11 @@ static int mount_failed(struct libmnt_context *c, int rc, const char *source,
 	if (code <= 0 || code >= 4096) /* libmount's own begin behind errno's */
 		code = EINVAL;
 	if (code == ENODEV)
-		return error_set(err, EOPNOTSUPP,
-				 "cannot mount '%s' on '%s': the kernel has no driver for "
-				 "%s filesystems (modprobe %s)",
-				 source, target, type, type);
+		return error_set(
+			err, EOPNOTSUPP,
+			"cannot mount '%s' on '%s': the kernel has no driver for "
+			"%s filesystems (modprobe %s)",
+			source, target, type, type);
 	return error_set(err, code, "cannot mount '%s' (%s) on '%s': %s", source, type,
 			 target, *said ? said : strerror(code));
 }
@@ -226,8 +276,8 @@ int mounting_mount(const char *source, const char *target, const char *type,
 	    mnt_context_set_fstype(c, type))
 		return error_code(err, ENOMEM, "cannot mount '%s'", source);
 	if (mnt_context_set_options(c, options))
-		return error_set(err, EINVAL,
-				 "'%s' cannot be options of a mount", options);
+		return error_set(err, EINVAL, "'%s' cannot be options of a mount",
+				 options);
 	rc = mnt_context_mount(c);
 	return rc ? mount_failed(c, rc, source, target, type, err) : 0;
 }
@@ -258,10 +308,11 @@ int mounting_umount(const struct mounted *m, struct call *call, struct error *er
 			return error_set(err, EBUSY, "'%s' is in use: %s", m->target,
 					 buf_text(&who));
 		if (clock_now() > until || call_check(call, NULL) < 0)
-			return error_set(err, EBUSY,
-					 "'%s' is in use, though no process shows it: look "
-					 "with fuser -vm",
-					 m->target);
+			return error_set(
+				err, EBUSY,
+				"'%s' is in use, though no process shows it: look "
+				"with fuser -vm",
+				m->target);
 		nanosleep(&pause, NULL);
 	}
 	return code ? error_code(err, code, "cannot unmount '%s'", m->target) : 0;

@@ -33,6 +33,18 @@ int mounting_of(int fd, struct mounted *out, struct error *err);
  * -EBUSY where something was mounted over it. 0: it is mounted no longer. */
 int mounting_held(int dir, const char *target, struct mounted *out, struct error *err);
 
+/* Whether the target may be one: -EINVAL unless it is absolute. */
+int mounting_check_target(const struct pool_spec *spec, struct error *err);
+/* -ENOENT, saying how to build it, where the directory to mount on is not there. */
+int mounting_check_directory(const struct pool_spec *spec, struct error *err);
+/* -EBUSY: something is mounted on the target that is not what. */
+int mounting_refuse(const struct mounted *m, const struct pool_spec *spec,
+		    const char *what, struct error *err);
+
+/* For struct backend, where the pool is a struct file_pool: as file_pool_refresh, but the
+ * bare directory below is never taken for the pool. */
+int mounting_refresh(void *pool, struct call *, struct error *);
+
 /* Mounts without helper programs. Where only reading is possible it is mounted for that.
  * options: as mount(8) has them. */
 int mounting_mount(const char *source, const char *target, const char *type,

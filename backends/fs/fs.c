@@ -31,13 +31,10 @@ static int is_mounted(const struct pool_spec *spec, const char *path, struct err
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
 	dev_t device;
-	int r;
+	int r = mounting_check_target(spec, err);
 
-	if (!spec->target || spec->target[0] != '/')
-		return error_set(err, EINVAL,
-				 "the pool's target path must be absolute, not '%s'",
-				 spec->target ? spec->target : "");
-	r = mounting_find(spec->target, &m, err);
+	if (r == 0)
+		r = mounting_find(spec->target, &m, err);
 	if (r <= 0)
 		return r;
 	r = device_number(path, &device, err);
@@ -45,10 +42,7 @@ static int is_mounted(const struct pool_spec *spec, const char *path, struct err
 		return r;
 	if (shows_device(&m, device))
 		return 1;
-	return error_set(err, EBUSY,
-			 "'%s' (%s) is mounted on '%s', and that is not '%s': unmount it "
-			 "first",
-			 m.source, m.type, spec->target, path);
+	return mounting_refuse(&m, spec, path, err);
 }
 
 static int fs_check(const struct pool_spec *spec, const struct host *host,
@@ -125,19 +119,6 @@ static int do_mount(const struct pool_spec *spec, const char *path, struct error
 	return r;
 }
 
-/* The directory has to be there before something is mounted on it. */
-static int check_target(const char *target, struct error *err)
-{
-	struct stat st;
-
-	if (stat(target, &st) < 0 && errno == ENOENT)
-		return error_set(err, ENOENT,
-				 "directory '%s' does not exist: not built yet: echo "
-				 "build > ctl",
-				 target);
-	return 0; /* mount says the rest */
-}
-
 static int fs_start(const struct pool_spec *spec, const struct host *host,
 		    struct call *call, void **pool, struct error *err)
 {
@@ -152,7 +133,7 @@ static int fs_start(const struct pool_spec *spec, const struct host *host,
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		r = check_target(spec->target, err);
+		r = mounting_check_directory(spec, err);
 		if (r == 0)
 			r = do_mount(spec, path, err);
 		if (r < 0)
@@ -190,36 +171,10 @@ static int fs_stop(void *pool, struct call *call, struct error *err)
 	return r;
 }
 
-/* The bare directory below is never taken for the pool. */
-static int fs_refresh(void *pool, struct call *call, struct error *err)
-{
-	AUTO_MOUNTED struct mounted m = { 0 };
-	struct file_pool *fp = pool;
-	int r = mounting_held(fp->dir, fp->target, &m, err);
+static const char *const tools[] = { "mkfs.ext4", "mkfs.xfs",	"mkfs.vfat",
+				     "mkudffs",	  "mkfs.btrfs", "mkfs.gfs2",
+				     "qemu-img",  "scrub",	NULL };
 
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return error_set(err, EIO,
-				 "the pool's filesystem was unmounted from '%s': stop the "
-				 "pool and start it again",
-				 fp->target);
-	return file_pool_refresh(pool, call, err);
-}
-
-static const char *const tools[] = { "mkfs.ext4",  "mkfs.xfs",	"mkfs.vfat", "mkudffs",
-				     "mkfs.btrfs", "mkfs.gfs2", "qemu-img",  "scrub",
-				     NULL };
-
-BACKEND_DEFINE(
-	.type    = "fs",
-	.tools   = tools,
-	.check   = fs_check,
-	.start   = fs_start,
-	.stop    = fs_stop,
-	.detach  = fs_detach,
-	.build   = fs_build,
-	.remove  = fs_remove,
-	.refresh = fs_refresh,
-	FILE_VOLUME_MEMBERS,
-);
+BACKEND_DEFINE(.type = "fs", .tools = tools, .check = fs_check, .start = fs_start,
+	       .stop = fs_stop, .detach = fs_detach, .build = fs_build,
+	       .remove = fs_remove, .refresh = mounting_refresh, FILE_VOLUME_MEMBERS, );

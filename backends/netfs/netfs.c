@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "backends/backend.h"
 #include "backends/common/file_pool.h"
@@ -22,19 +21,13 @@ static int is_mounted(const struct pool_spec *spec, const struct share *s,
 		      struct error *err)
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
-	int r;
+	int r = mounting_check_target(spec, err);
 
-	if (!spec->target || spec->target[0] != '/')
-		return error_set(err, EINVAL,
-				 "the pool's target path must be absolute, not '%s'",
-				 spec->target ? spec->target : "");
-	r = mounting_find(spec->target, &m, err);
+	if (r == 0)
+		r = mounting_find(spec->target, &m, err);
 	if (r <= 0 || share_is(s, &m))
 		return r;
-	return error_set(err, EBUSY,
-			 "'%s' (%s) is mounted on '%s', and that is not '%s': unmount it "
-			 "first",
-			 m.source, m.type, spec->target, s->source);
+	return mounting_refuse(&m, spec, s->source, err);
 }
 
 static int netfs_check(const struct pool_spec *spec, const struct host *host,
@@ -49,14 +42,9 @@ static int netfs_check(const struct pool_spec *spec, const struct host *host,
 static int mount_it(const struct pool_spec *spec, const struct host *host,
 		    const struct share *s, struct call *call, struct error *err)
 {
-	struct stat st;
+	int r = mounting_check_directory(spec, err);
 
-	if (stat(spec->target, &st) < 0 && errno == ENOENT)
-		return error_set(err, ENOENT,
-				 "directory '%s' does not exist: not built yet: echo "
-				 "build > ctl",
-				 spec->target);
-	return share_mount(spec, host, s, call, err);
+	return r < 0 ? r : share_mount(spec, host, s, call, err);
 }
 
 static int netfs_start(const struct pool_spec *spec, const struct host *host,
@@ -118,23 +106,6 @@ static int netfs_stop(void *pool, struct call *call, struct error *err)
 	return r;
 }
 
-/* The bare directory below is never taken for the pool. */
-static int netfs_refresh(void *pool, struct call *call, struct error *err)
-{
-	AUTO_MOUNTED struct mounted m = { 0 };
-	struct file_pool *fp = pool;
-	int r = mounting_held(fp->dir, fp->target, &m, err);
-
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return error_set(err, EIO,
-				 "the pool's share was unmounted from '%s': stop the pool "
-				 "and start it again",
-				 fp->target);
-	return file_pool_refresh(pool, call, err);
-}
-
 static int netfs_build(const struct pool_spec *spec, const struct host *host,
 		       enum build_mode mode, struct call *call, struct error *err)
 {
@@ -171,7 +142,7 @@ BACKEND_DEFINE(
 	.detach   = netfs_detach,
 	.build    = netfs_build,
 	.remove   = netfs_remove,
-	.refresh  = netfs_refresh,
+	.refresh  = mounting_refresh,
 	.discover = netfs_discover,
 	FILE_VOLUME_MEMBERS,
 );
