@@ -4,7 +4,7 @@ mount_options=timeout=5
 . "${0%/*}/lib.sh"
 need_backend netfs
 need_root
-need mount.cifs
+need mount.cifs mount.nfs
 
 pool=$storage/pools/p
 define() # FORMAT HOST DIR [SOURCE-ELEMENTS [OPTION]]
