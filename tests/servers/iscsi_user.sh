@@ -5,18 +5,7 @@ mount=no
 . "${0%/*}/../tree/lib.sh"
 targets='plain chap'
 . "${0%/*}/tgt.sh"
-need_root
-need setpriv fusermount3
-
-as_user()
-{
-	setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all env HOME="$tmp" "$@"
-}
-
-chown nobody:nogroup "$source" "$storage"
-as_user test -w /dev/fuse || chmod 666 /dev/fuse || skip "no /dev/fuse for users"
-as_user test -x "$storagefs" || skip "the build tree is closed to users"
-[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not set-uid"
+need_user
 
 as_user "$storagefs" "$source" "$storage" 2>"$tmp/err" || fail "$(cat "$tmp/err")"
 story_end()

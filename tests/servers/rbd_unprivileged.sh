@@ -2,20 +2,10 @@
 # An ordinary user with an rbd pool, without root anywhere.
 mount=no
 . "${0%/*}/../tree/lib.sh"
-need_root
-need setpriv fusermount3
+need_user
 cluster=no
 . "${0%/*}/ceph.sh"
 
-as_user()
-{
-	setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all env HOME="$tmp" "$@"
-}
-
-chown nobody:nogroup "$source" "$storage"
-as_user test -w /dev/fuse || chmod 666 /dev/fuse || skip "no /dev/fuse for users"
-as_user test -x "$storagefs" || skip "the build tree is closed to users"
-[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not set-uid"
 start_cluster
 chmod 755 "$cluster" # for the port; the keys stay the administrator's
 pool=$storage/pools/p

@@ -2,19 +2,8 @@
 # An ordinary user runs storagefs through fusermount3 and has a sheepdog pool.
 mount=no
 . "${0%/*}/../tree/lib.sh"
-need_root
-need setpriv fusermount3
+need_user
 . "${0%/*}/sheep.sh"
-
-as_user()
-{
-	setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all env HOME="$tmp" "$@"
-}
-
-chown nobody:nogroup "$source" "$storage"
-as_user test -w /dev/fuse || chmod 666 /dev/fuse || skip "no /dev/fuse for users"
-as_user test -x "$storagefs" || skip "the build tree is closed to users"
-[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not set-uid"
 
 as_user "$storagefs" "$source" "$storage" 2>"$tmp/err" || fail "$(cat "$tmp/err")"
 sheepdog_xml "$port" >"$tmp/pool.xml"

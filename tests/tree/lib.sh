@@ -65,6 +65,22 @@ need_backend()
 	[ -e "$STORAGEFS_BUILD/backends/$1.so" ] || skip "the backend $1 is not built"
 }
 
+# need_user: for stories of an ordinary user, who has SOURCE and the mount point; with mount=no.
+need_user()
+{
+	need_root
+	need setpriv fusermount3
+	chown nobody:nogroup "$source" "$storage"
+	as_user test -w /dev/fuse || chmod 666 /dev/fuse || skip "no /dev/fuse for users"
+	as_user test -x "$storagefs" || skip "the build tree is closed to users"
+	[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not set-uid"
+}
+
+as_user()
+{
+	setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all env HOME="$tmp" "$@"
+}
+
 # -- the daemon --
 
 daemon_gone()

@@ -2,21 +2,11 @@
 # An ordinary user runs storagefs through fusermount3, for the pools that need no privilege.
 mount=no
 . "${0%/*}/lib.sh"
-need_root
 need_backend dir
-need setpriv fusermount3
+need_user
 
-as_user()
-{
-	setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all env HOME="$tmp" "$@"
-}
-
-chown nobody:nogroup "$source" "$storage"
 mkdir "$tmp/images"
 chown nobody:nogroup "$tmp/images"
-as_user test -w /dev/fuse || chmod 666 /dev/fuse || skip "no /dev/fuse for users"
-as_user test -x "$storagefs" || skip "the build tree is closed to users"
-[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not set-uid"
 
 as_user "$storagefs" "$source" "$storage" 2>"$tmp/err" || fail "$(cat "$tmp/err")"
 as_user mkdir "$storage/pools/a"
