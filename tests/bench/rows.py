@@ -45,9 +45,14 @@ class Data(Row):
         self.unit = unit
         self.scale = PER_MIB if unit == "MiB" else Row.scale
         self.seconds = seconds
+        if command[-1] != "mmapread": # which minimal_file does not offer
+            self.floors = {"no-passthrough": "minimal direct"}
+            self.systems = (*Row.systems, "minimal direct")
         if "cpu" in reach:
             self.floor = "minimal passthrough"
-            self.systems = (*Row.systems, self.floor)
+            self.systems = (*self.systems, self.floor)
+        elif "write" in name:
+            self.floor = "minimal direct" # O_DIRECT writes do not go through the kernel alone
 
     def prepare(self, bench, name):
         if name == "libvirt":
@@ -64,6 +69,8 @@ class Data(Row):
 
 class Copy(Row):
     """cp of half the file's size: in from, out to, or within."""
+    systems = (*Row.systems, "minimal direct")
+    floors = {"no-passthrough": "minimal direct"}
     unit = "MiB"
     scale = PER_MIB
 

@@ -228,9 +228,10 @@ class Minimal(System):
         wait_for(lambda: is_mounted(self.mount), "minimal_fuse did not mount", process)
 
 
-class MinimalPassthrough(System):
-    """minimal_passthrough.c: what FUSE costs where only the kernel has to do with the data."""
+class MinimalFile(System):
+    """minimal_file.c: what FUSE costs where only the kernel has to do with the data."""
     name = "minimal passthrough"
+    mode = ()
 
     def start(self):
         data = os.path.join(self.bench.system("native").volumes, "data")
@@ -240,8 +241,14 @@ class MinimalPassthrough(System):
         if os.geteuid() != 0:
             raise Unavailable("needs root")
         self.mounts.append(mount)
-        process = self.spawn(os.path.join(self.bench.work, "minimal_passthrough"), mount, data)
-        wait_for(lambda: is_mounted(mount), "minimal_passthrough did not mount", process)
+        process = self.spawn(os.path.join(self.bench.work, "minimal_file"), mount, data, *self.mode)
+        wait_for(lambda: is_mounted(mount), "minimal_file did not mount", process)
+
+
+class MinimalDirect(MinimalFile):
+    """minimal_file.c again: what FUSE costs where one thread moves the data through its buffer."""
+    name = "minimal direct"
+    mode = ("direct",)
 
 
 class Qemu(System):
@@ -369,5 +376,5 @@ def define_pools(source, count, home):
 
 
 SYSTEMS = {kind.name: kind
-           for kind in (Native, Tmpfs, Minimal, MinimalPassthrough, Storagefs, NoPassthrough, Qemu,
-                        Nbdfuse, Libvirt)}
+           for kind in (Native, Tmpfs, Minimal, MinimalFile, MinimalDirect, Storagefs,
+                        NoPassthrough, Qemu, Nbdfuse, Libvirt)}

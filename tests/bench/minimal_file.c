@@ -1,12 +1,14 @@
 /*
- * The least filesystem that passes one file through to the kernel, without libfuse: what
- * FUSE passthrough costs where nothing asks the daemon. minimal_passthrough MOUNT FILE
- * shows FILE as MOUNT/data; it needs root and Linux 6.9.
+ * The least filesystem that shows one file, without libfuse: what FUSE itself costs.
+ * minimal_file MOUNT FILE shows FILE as MOUNT/data and passes it through to the kernel
+ * (Linux 6.9); with a third argument, "direct", one thread reads and writes it, with direct
+ * I/O and from one buffer. It needs root.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 #define HAS_FLAGS2       (1u << 30)
 #define HAS_PASSTHROUGH2 (1u << 5)
 #define OPEN_PASSED      (1u << 7)
+#define OPEN_DIRECT      (FOPEN_DIRECT_IO | 1u << 5 | 1u << 6) /* no flush, parallel */
 
 struct backing {
 	int32_t fd;
@@ -32,7 +35,10 @@ struct backing {
 };
 #define BACKING_OPEN _IOW(229, 1, struct backing)
 
+#define BUFFER (1 << 20)
+
 static int device, backing, file;
+static bool direct;
 
 static void fill(uint64_t ino, struct fuse_attr *a)
 {
@@ -54,17 +60,39 @@ static void reply(const struct fuse_in_header *in, int error, void *data, size_t
 		exit(1);
 }
 
+static void do_read(const struct fuse_in_header *in)
+{
+	static _Alignas(4096) char data[BUFFER];
+	const struct fuse_read_in *arg = (const void *)(in + 1);
+	ssize_t n = pread(file, data, arg->size, arg->offset);
+
+	reply(in, n < 0 ? errno : 0, data, n < 0 ? 0 : n);
+}
+
+static void do_write(const struct fuse_in_header *in)
+{
+	const struct fuse_write_in *arg = (const void *)(in + 1);
+	ssize_t n = pwrite(file, arg + 1, arg->size, arg->offset);
+	struct fuse_write_out out = { .size = n < 0 ? 0 : n };
+
+	reply(in, n < 0 ? errno : 0, &out, n < 0 ? 0 : sizeof(out));
+}
+
 static void do_init(const struct fuse_in_header *in)
 {
 	const struct fuse_init_in *arg = (const void *)(in + 1);
 	struct fuse_init_out out = {
 		.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION,
-		.max_readahead = arg->max_readahead, .max_write = 1 << 20,
-		.flags = HAS_FLAGS2, .flags2 = HAS_PASSTHROUGH2,
-		.time_gran = 1,
+		.max_readahead = arg->max_readahead, .max_write = BUFFER,
+		.max_pages = BUFFER / 4096, .time_gran = 1,
+		.flags = FUSE_MAX_PAGES | FUSE_BIG_WRITES | FUSE_ASYNC_DIO,
 	};
 
-	out.unused[0] = 1; /* max_stack_depth */
+	if (!direct) {
+		out.flags |= HAS_FLAGS2;
+		out.flags2 = HAS_PASSTHROUGH2;
+		out.unused[0] = 1; /* max_stack_depth */
+	}
 	reply(in, 0, &out, sizeof(out));
 }
 
@@ -90,9 +118,11 @@ static void do_getattr(const struct fuse_in_header *in)
 
 static void do_open(const struct fuse_in_header *in)
 {
-	struct fuse_open_out out = { .open_flags = OPEN_PASSED };
+	struct fuse_open_out out = { .open_flags = direct ? OPEN_DIRECT : OPEN_PASSED };
 
-	memcpy((char *)&out + sizeof(out) - sizeof(backing), &backing, sizeof(backing));
+	if (!direct)
+		memcpy((char *)&out + sizeof(out) - sizeof(backing), &backing,
+		       sizeof(backing));
 	reply(in, 0, &out, sizeof(out));
 }
 
@@ -103,16 +133,18 @@ static void serve(const struct fuse_in_header *in)
 	case FUSE_LOOKUP: do_lookup(in); break;
 	case FUSE_GETATTR: do_getattr(in); break;
 	case FUSE_OPEN:
-		if (backing <= 0) {
+		if (!direct && backing <= 0) {
 			struct backing b = { .fd = file };
 
 			backing = ioctl(device, BACKING_OPEN, &b);
 		}
-		if (backing <= 0)
+		if (!direct && backing <= 0)
 			reply(in, EIO, NULL, 0);
 		else
 			do_open(in);
 		break;
+	case FUSE_READ: do_read(in); break;
+	case FUSE_WRITE: do_write(in); break;
 	case FUSE_RELEASE:
 	case FUSE_FLUSH:
 	case FUSE_FSYNC: reply(in, 0, NULL, 0); break;
@@ -133,12 +165,13 @@ static void ended(int sig)
 
 int main(int argc, char **argv)
 {
-	static char request[(1 << 20) + 4096];
+	static _Alignas(4096) char request[BUFFER + 4096];
 	char options[100];
 	ssize_t n;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 2;
+	direct = argc == 4;
 	mountpoint = argv[1];
 	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	file = open(argv[2], O_RDWR | O_CLOEXEC);

@@ -1,0 +1,482 @@
+"""The rows of pools on the kernel's storage, for a VM: a start against mount, LVs against lvm's own
+commands, partitions against sysfs, the bytes of block devices against the devices themselves, and what
+an administrator does, of each type, against libvirt.
+"""
+
+import os
+import time
+
+from measure import MIB, PER_MIB, NoCounterpart, Row, Sample
+from systems import Failed, Libvirt, Storagefs, System, is_mounted, need, run, unmount, wait_for, write
+
+DISKS = [os.environ.get(f"VM_DISK{i}", "") for i in range(6)]
+OWN = "storagefs"
+LIBVIRT = "libvirt"
+QEMU = "qemu-storage-daemon"
+LVS, PARTITIONS = 200, 128
+VOLUME_XML = "<volume><name>{name}</name><capacity unit='MiB'>4</capacity></volume>\n"
+
+
+def blank(disk):
+    run("blkdiscard", "-f", "-z", disk)
+    run("udevadm", "settle")
+
+
+class Kind:
+    """A pool type as both systems get it: one definition, and what it stands on."""
+    volume = None               # what create makes; None: volumes are given
+
+    def __init__(self, name, source, target):
+        self.name = name
+        self.source, self.target = source, target
+        self.made = False
+
+    def ready(self):
+        """Makes what the pool stands on, once for all rows."""
+        if not self.made:
+            self.make()
+            self.made = True
+
+    def make(self):
+        pass
+
+    def undo(self):
+        """Undoes what make did, so that a disk has one user."""
+
+    def xml(self):
+        kind = self.name.partition(" ")[0]
+        return (f"<pool type='{kind}'><name>{self.name}</name><source>{self.source}</source>"
+                f"<target><path>{self.target}</path></target></pool>\n")
+
+
+class Filesystem(Kind):
+    volume = "v"
+
+    def __init__(self):
+        super().__init__("fs", f"<device path='{DISKS[0]}'/><format type='ext4'/>", "/run/bench-fs")
+
+    def make(self):
+        blank(DISKS[0])
+        run("mkfs.ext4", "-q", DISKS[0])
+        os.makedirs(self.target, exist_ok=True)
+
+
+class Logical(Kind):
+    """A volume group on two disks."""
+    volume = "v"
+    group = "bench"
+
+    def __init__(self):
+        super().__init__("logical", f"<device path='{DISKS[1]}'/><name>{self.group}</name>",
+                         f"/dev/{self.group}")
+
+    def make(self):
+        blank(DISKS[1])
+        run("vgcreate", "-q", self.group, DISKS[1])
+        run("lvcreate", "-q", "-y", "-Wn", "-L", "256M", "-n", "data", self.group)
+
+
+class ManyLogical(Kind):
+    """200 LVs: written into the group's metadata at once, as lvcreate takes a second for each."""
+    group = "many"
+
+    def __init__(self):
+        super().__init__("logical many", f"<name>{self.group}</name>", f"/dev/{self.group}")
+
+    def make(self):
+        blank(DISKS[2])
+        run("vgcreate", "-q", "-s", "1M", self.group, DISKS[2])
+        run("lvcreate", "-q", "-y", "-Wn", "-an", "-l", "1", "-n", "lv000", self.group)
+        text = run("vgcfgbackup", "-q", "-f", "/run/many", self.group) and open("/run/many").read()
+        at = text.index("\t\tlv000 {")
+        end = text.index("\n\t\t}\n", at) + 5
+        one = text[at:end]
+        lvs = [one]
+        for i in range(1, LVS):
+            lv = one.replace("lv000", f"lv{i:03}").replace('"pv0", 0', f'"pv0", {i}')
+            old = one.partition('id = "')[2].partition('"')[0]
+            lvs.append(lv.replace(old, f"{i:06}" + old[6:]))
+        write("/run/many", text[:at] + "".join(lvs) + text[end:])
+        run("vgcfgrestore", "-q", "-f", "/run/many", self.group)
+
+
+class Disk(Kind):
+    """A disk with a table of partitions, of which the first is for data."""
+
+    def __init__(self):
+        super().__init__("disk", f"<device path='{DISKS[3]}'/><format type='gpt'/>", "/dev")
+        self.volume = os.path.basename(DISKS[3]) + "2"
+
+    def make(self):
+        blank(DISKS[3])
+        run("sfdisk", "-q", DISKS[3], input="label: gpt\n,256M,L\n")
+        run("udevadm", "settle")
+
+
+class ManyDisk(Kind):
+    def __init__(self):
+        super().__init__("disk many", f"<device path='{DISKS[5]}'/><format type='gpt'/>", "/dev")
+
+    def make(self):
+        blank(DISKS[5])
+        run("sfdisk", "-q", DISKS[5], input="label: gpt\n" + ",4M,L\n" * PARTITIONS)
+        run("udevadm", "settle")
+
+
+class Scsi(Kind):
+    """The adapter that has all the disks."""
+
+    def __init__(self):
+        super().__init__("scsi", "", "/dev/disk/by-path")
+
+    def make(self):
+        device = os.path.realpath(f"/sys/block/{os.path.basename(DISKS[4])}/device")
+        self.address = os.path.basename(device).split(":")
+        self.source = f"<adapter type='scsi_host' name='host{self.address[0]}'/>"
+        blank(DISKS[4])
+
+
+KINDS = [Filesystem(), Logical(), Disk(), Scsi()]
+FS, LOGICAL, DISK, SCSI = KINDS
+MANY_LVS, MANY_PARTITIONS = ManyLogical(), ManyDisk()
+
+
+class Daemon(Storagefs):
+    """The daemon; nothing starts but by `start`."""
+    options = "no-autostart"
+
+    def pool_of(self, kind):
+        return os.path.join(self.mount, "pools", kind.name)
+
+    def define(self, kind):
+        kind.ready()
+        pool = self.pool_of(kind)
+        if not os.path.exists(pool):
+            os.mkdir(pool)
+            write(f"{pool}/xml", kind.xml())
+        return pool
+
+    def started(self, kind):
+        pool = self.define(kind)
+        with open(f"{pool}/state") as f:
+            if f.read() != "running\n":
+                write(f"{pool}/ctl", "start\n")
+        return pool
+
+
+class KernelLibvirt(Libvirt):
+    """libvirt with the network and the devices of all."""
+    namespaces = ("-m", "--propagation", "slave")
+
+    def define(self, kind):
+        kind.ready()
+        if kind.name not in self.pools:
+            write(f"{self.home}/{kind.name}.xml", kind.xml())
+            run(*self.virsh("pool-define", f"{self.home}/{kind.name}.xml"))
+            self.pools.add(kind.name)
+
+    def started(self, kind):
+        self.define(kind)
+        if f"{kind.name} started" not in self.pools:
+            run(*self.virsh("pool-start", kind.name))
+            self.pools.add(f"{kind.name} started")
+
+    def stopped(self, kind):
+        run(*self.virsh("pool-destroy", kind.name))
+        self.pools.discard(f"{kind.name} started")
+
+
+def daemon(bench):
+    return bench.system(OWN, lambda: Daemon(bench))
+
+
+def libvirt(bench):
+    return bench.system(LIBVIRT, lambda: KernelLibvirt(bench))
+
+
+def state(pool):
+    with open(f"{pool}/state") as f:
+        return f.read().strip()
+
+
+def end():
+    unmount(FS.target)
+
+
+class FsStart(Row):
+    """A start against the mount that it makes: a command of each."""
+    reference = "mount"
+    systems = (reference, OWN, LIBVIRT)
+    wall = "time"
+
+    def __init__(self):
+        super().__init__("fs start", [(OWN, "time", 1.3)])
+
+    def prepare(self, bench, name):
+        FS.ready()
+        if name != self.reference:
+            (daemon if name == OWN else libvirt)(bench).define(FS)
+
+    def sample(self, bench, name):
+        if name == self.reference:
+            sample = bench.workload("-n", "1", "exec", "mount", "-o", "nodev,nosuid,noexec",
+                                    DISKS[0], FS.target)
+            run("umount", FS.target)
+            return sample
+        if name == LIBVIRT:
+            system = libvirt(bench)
+            sample = bench.workload("-n", "1", "exec", *system.virsh("pool-start", FS.name),
+                                    pids=system.pids)
+            system.stopped(FS)
+            return sample
+        system = daemon(bench)
+        pool = system.pool_of(FS)
+        sample = bench.workload("-n", "1", "exec", "sh", "-c", 'echo start >"$0/ctl"', pool,
+                                pids=system.pids)
+        if state(pool) != "running":
+            raise Failed("the pool did not start")
+        write(f"{pool}/ctl", "stop\n")
+        return sample
+
+
+class LvCreate(Row):
+    """An LV made, by one command of each."""
+    reference = "lvcreate"
+    systems = (reference, OWN, LIBVIRT)
+    wall = "time"
+
+    def __init__(self):
+        super().__init__("logical create LV", [(OWN, "time", 1.15)])
+        self.made = 0
+
+    def prepare(self, bench, name):
+        LOGICAL.ready()
+        if name != self.reference:
+            (daemon if name == OWN else libvirt)(bench).started(LOGICAL)
+
+    def sample(self, bench, name):
+        self.made += 1
+        lv = f"new{self.made}"
+        pids = []
+        if name == self.reference:
+            command = ["lvcreate", "-q", "-y", "-L", "4M", "-n", lv, LOGICAL.group]
+        elif name == OWN:
+            system = daemon(bench)
+            command, pids = ["touch", f"{system.pool_of(LOGICAL)}/volumes/{lv}"], system.pids
+        else:
+            system = libvirt(bench)
+            command = system.virsh("vol-create-as", LOGICAL.name, lv, "4M")
+            pids = system.pids
+        sample = bench.workload("-n", "1", "exec", *command, pids=pids)
+        run("lvremove", "-q", "-y", f"{LOGICAL.group}/{lv}")
+        return sample
+
+
+class ListMany(Row):
+    """A list with sizes, by one command of each, when the kernel may hold no size any longer."""
+    systems = ()
+    wall = "time"
+    unit = "volume"
+
+    def __init__(self, name, kind, reference, count, limit):
+        super().__init__(name, [(OWN, "time", limit)])
+        self.kind, self.count = kind, count
+        self.reference = reference[0]
+        self.command = reference
+        self.systems = (self.reference, OWN, LIBVIRT)
+
+    def prepare(self, bench, name):
+        self.kind.ready()
+        if name != self.reference:
+            (daemon if name == OWN else libvirt)(bench).started(self.kind)
+
+    def sample(self, bench, name):
+        pids = []
+        command = self.command
+        if name == OWN:
+            system = daemon(bench)
+            command, pids = ["ls", "-l", f"{system.pool_of(self.kind)}/volumes"], system.pids
+            time.sleep(1.1)
+        elif name == LIBVIRT:
+            system = libvirt(bench)
+            command = system.virsh("vol-list", "--details", self.kind.name)
+            pids = system.pids
+        return bench.workload("-n", str(self.count), "exec", *command, pids=pids)
+
+
+class QemuDevice(System):
+    """qemu-storage-daemon's FUSE export of a block device."""
+
+    def __init__(self, bench, name, device):
+        self.name, self.device = name, device
+        super().__init__(bench)
+
+    def start(self):
+        program, self.file = need(QEMU), os.path.join(self.home, "export")
+        write(self.file, "")
+        self.mounts.append(self.file)
+        process = self.spawn(
+            program, "--blockdev", f"driver=host_device,node-name=file,filename={self.device}",
+            "--blockdev", "driver=raw,node-name=volume,file=file", "--export",
+            f"type=fuse,id=export,node-name=volume,mountpoint={self.file},writable=on")
+        wait_for(lambda: is_mounted(self.file), "qemu-storage-daemon did not mount", process)
+
+
+class Bytes(Row):
+    """One command of the workload on one device: itself, as a volume, as qemu's export."""
+    reference = "device"
+    systems = (reference, OWN, QEMU)
+    peers = (QEMU,)
+
+    def __init__(self, kind, name, command, unit="MiB"):
+        super().__init__(f"{kind.name} {name}", [(OWN, "peers", 2)])
+        self.kind, self.command, self.unit = kind, command, unit
+        self.scale = PER_MIB if unit == "MiB" else Row.scale
+
+    def paths(self, system):
+        """The device and the volume of it."""
+        volumes = f"{system.pool_of(self.kind)}/volumes"
+        if self.kind is LOGICAL:
+            return f"/dev/{LOGICAL.group}/data", f"{volumes}/data"
+        if self.kind is DISK:
+            return f"{DISKS[3]}1", f"{volumes}/{os.path.basename(DISKS[3])}1"
+        host, bus, target, lun = SCSI.address
+        return DISKS[4], f"{volumes}/unit:{bus}:{target}:{lun}"
+
+    def prepare(self, bench, name):
+        system = daemon(bench)
+        system.started(self.kind)
+        device, self.volume = self.paths(system)
+        self.device = os.path.realpath(device)
+
+    def sample(self, bench, name):
+        path, pids = self.device, []
+        if name == OWN:
+            path, pids = self.volume, daemon(bench).pids
+        elif name == QEMU:
+            label = f"qemu {self.kind.name}"
+            system = bench.system(label, lambda: QemuDevice(bench, label, self.device))
+            path, pids = system.file, system.pids
+        return bench.workload(*self.command, path, pids=pids)
+
+
+class Deed(Row):
+    """What an administrator does to a pool of a type, by one line of each."""
+    reference = LIBVIRT
+    systems = (reference, OWN)
+    wall = "time"
+
+    def __init__(self, kind, deed):
+        super().__init__(f"{kind.name} {deed}")
+        self.kind, self.deed = kind, deed
+
+    def prepare(self, bench, name):
+        for system in (daemon(bench), libvirt(bench)):
+            if self.deed == "define":
+                continue
+            # one after the other: a filesystem is mounted once
+            system.define(self.kind)
+        if self.deed in ("create", "list", "delete") and self.kind is not FS:
+            (daemon if name == OWN else libvirt)(bench).started(self.kind)
+
+    def sample(self, bench, name):
+        if self.kind is FS and self.deed in ("create", "list", "delete"):
+            return self.alone(bench, name)
+        return self.own(bench) if name == OWN else self.peer(bench)
+
+    def alone(self, bench, name):
+        """The pool is the running one of this system alone."""
+        system = daemon(bench) if name == OWN else libvirt(bench)
+        system.started(self.kind)
+        try:
+            return self.own(bench) if name == OWN else self.peer(bench)
+        finally:
+            if name == OWN:
+                write(f"{system.pool_of(self.kind)}/ctl", "stop\n")
+            else:
+                system.stopped(self.kind)
+
+    def own(self, bench):
+        system, kind = daemon(bench), self.kind
+        pool = system.pool_of(kind)
+        xml = f"{bench.work}/{kind.name}.xml"
+        volume = f"{bench.work}/{kind.name}-volume.xml"
+        if not os.path.exists(xml):
+            kind.ready()
+            write(xml, kind.xml())
+            write(volume, VOLUME_XML.format(name=kind.volume))
+        lines = {
+            "define": ('mkdir "$0"; cp "$1" "$0/xml"', pool, xml),
+            "start": ('echo start >"$0/ctl"', pool),
+            "create": ('mkdir "$0/info/$1"; cp "$2" "$0/info/$1/xml"', pool, kind.volume, volume),
+            "list": ('ls -l "$0/volumes"', pool),
+            "delete": ('rm "$0/volumes/$1"', pool, kind.volume),
+        }
+        undo = {"define": lambda: os.rmdir(pool),
+                "start": lambda: write(f"{pool}/ctl", "stop\n"),
+                "create": lambda: os.unlink(f"{pool}/volumes/{kind.volume}")}
+        if self.deed == "start" and state(pool) == "running":
+            write(f"{pool}/ctl", "stop\n")
+        if self.deed == "delete":
+            run("sh", "-ec", *lines["create"])
+        if self.deed == "define" and os.path.exists(pool):
+            if state(pool) == "running":
+                write(f"{pool}/ctl", "stop\n")
+            os.rmdir(pool)
+        sample = bench.workload("-n", "1", "exec", "sh", "-ec", *lines[self.deed],
+                                pids=system.pids)
+        undo.get(self.deed, lambda: None)()
+        return sample
+
+    def peer(self, bench):
+        system, kind = libvirt(bench), self.kind
+        xml = f"{bench.work}/{kind.name}-libvirt.xml"
+        if not os.path.exists(xml):
+            kind.ready()
+            write(xml, kind.xml())
+        lines = {
+            "define": ["pool-define", xml],
+            "start": ["pool-start", kind.name],
+            "create": ["vol-create-as", kind.name, kind.volume or "", "4M"],
+            "list": ["vol-list", "--details", kind.name],
+            "delete": ["vol-delete", "--pool", kind.name, kind.volume or ""],
+        }
+        undo = {"define": ["pool-undefine", kind.name],
+                "start": ["pool-destroy", kind.name],
+                "create": lines["delete"]}
+        if self.deed in ("start", "define") and f"{kind.name} started" in system.pools:
+            system.stopped(kind)
+        if self.deed == "define" and kind.name in system.pools:
+            run(*system.virsh("pool-undefine", kind.name))
+            system.pools.discard(kind.name)
+        if self.deed == "delete":
+            run(*system.virsh(*lines["create"]))
+        sample = bench.workload("-n", "1", "exec", *system.virsh(*lines[self.deed]),
+                                pids=system.pids)
+        if self.deed in undo:
+            run(*system.virsh(*undo[self.deed]))
+        return sample
+
+
+def deeds(kind):
+    """fs start is a row of its own."""
+    names = ["define", "start", "list"] + (["create", "delete"] if kind.volume else [])
+    return [Deed(kind, name) for name in names if (kind, name) != (FS, "start")]
+
+
+SMALL = ("-b", "4096", "-s", "2")
+
+ROWS = [
+    FsStart(),
+    LvCreate(),
+    ListMany(f"logical ls -l {LVS} LVs", MANY_LVS, ["lvs", MANY_LVS.group], LVS, 1.2),
+    ListMany(f"disk ls -l {PARTITIONS} partitions", MANY_PARTITIONS,
+             ["sh", "-c", 'exec cat /sys/block/"$0"/"$0"*/size', os.path.basename(DISKS[5])],
+             PARTITIONS, 2),
+    *(Bytes(kind, *rest) for kind in (LOGICAL, DISK, SCSI) for rest in (
+        ("seq read 1M O_DIRECT", ("-d", "seqread")),
+        ("seq write 1M O_DIRECT", ("-d", "seqwrite")),
+        ("rand read 4k O_DIRECT", ("-d", *SMALL, "randread"), "op"),
+        ("rand write 4k O_DIRECT", ("-d", *SMALL, "randwrite"), "op"))),
+    *(deed for kind in KINDS for deed in deeds(kind)),
+]
