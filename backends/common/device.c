@@ -40,15 +40,16 @@ int device_claim(const char *path, struct error *err)
 	/* the lists give the name, and O_EXCL knows what another mount namespace hides
 	 * from them */
 	if (holder_of_device(device, &who))
-		return error_set(err, EBUSY,
-				 "device '%s' is in use, so nothing is made on it: %s",
-				 path, buf_text(&who));
+		return error_set(err, EBUSY, "device '%s' is in use: %s", path,
+				 buf_text(&who));
 	fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
 	if (fd < 0 && errno == EBUSY)
 		return error_set(err, EBUSY,
-				 "device '%s' is in use, so nothing is made on it: the "
-				 "kernel says that something holds it",
+				 "device '%s' is in use: the kernel says that something "
+				 "holds it",
 				 path);
+	if (fd < 0 && errno == EROFS)
+		return error_set(err, EROFS, "device '%s' can only be read", path);
 	return fd < 0 ? error_errno(err, "cannot open device '%s'", path) : fd;
 }
 

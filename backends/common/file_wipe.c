@@ -8,17 +8,12 @@
 #include <string.h>
 
 #include "backends/common/file_pool.h"
-#include "backends/support/run.h"
+#include "backends/common/scrub.h"
 
 /* Where QEMU locks the images it uses: one byte per permission held, one per permission
  * refused. */
 #define QEMU_LOCKS_START 100
 #define QEMU_LOCKS_LEN	 200
-
-/* libvirt's names, which are scrub's too. */
-static const char *const patterns[] = {
-	"nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random",
-};
 
 /* Never written: the kernel's zero page, and no space in the executable. */
 static char zeros[1 << 20] __attribute__((aligned(4096)));
@@ -76,40 +71,16 @@ static int wipe_zero(int fd, uint64_t size, struct call *call, struct error *err
 static int wipe_scrub(int fd, uint64_t size, const char *pattern, struct call *call,
 		      struct error *err)
 {
-	char path[FD_PATH_MAX];
-	const char *argv[] = {
-		"scrub", "-f", "-S", "-p", pattern, fd_path(fd, path), NULL
-	};
-	int fds[] = { fd, -1 };
-	struct run run = {
-		.argv = argv,
-		.fds = fds,
-		.deadline_ns = call ? call->deadline_ns : 0,
-		.cancelled = call ? call->cancelled : NULL,
-	};
 	int r;
 
 	if (!size)
 		return 0;
-	r = run_tool(&run, err);
-	if (r == -EOPNOTSUPP)
-		return error_set(err, EOPNOTSUPP,
-				 "wiping with '%s' needs the program scrub: install the "
-				 "package scrub",
-				 pattern);
+	r = scrub_run(fd, pattern, call, err);
 	if (ftruncate(fd, size) < 0 && r == 0)
 		r = error_errno(err, "cannot set the size back");
 	if (fdatasync(fd) < 0 && r == 0)
 		r = error_errno(err, "cannot write the pattern to the disk");
 	return r;
-}
-
-static bool is_pattern(const char *algorithm)
-{
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++)
-		if (!strcmp(algorithm, patterns[i]))
-			return true;
-	return false;
 }
 
 int file_check_unused(int fd, const char *name, struct error *err)
@@ -140,10 +111,10 @@ int file_vol_wipe(void *pool, const char *name, const char *algorithm, struct ca
 		return error_set(err, EOPNOTSUPP,
 				 "a volume that is a file cannot be wiped with 'trim': "
 				 "use zero");
-	if (!zero && !is_pattern(algorithm))
+	if (!zero && !scrub_knows(algorithm))
 		return error_set(err, EINVAL,
-				 "no algorithm '%s' to wipe with: known are zero nnsa "
-				 "dod bsi gutmann schneier pfitzner7 pfitzner33 random",
+				 "no algorithm '%s' to wipe with: known are "
+				 "zero " SCRUB_PATTERNS,
 				 algorithm);
 
 	AUTO_FD int fd = file_open(pool, name, O_RDWR, &st, err);
