@@ -100,6 +100,9 @@ struct vol_file {
 	void *vol;
 	int fd; /* -1: none; owned by the backend until vol_close */
 	bool regular;
+	/* Of a block device: what BLKDISCARD discards in whole multiples of this reads as
+	 * zeros (a thin LV's chunk). 0: nothing is known. */
+	uint32_t discard_zeroes;
 };
 
 /*
@@ -169,8 +172,9 @@ struct backend {
 	int (*refresh)(void *pool, struct call *, struct error *);
 	/* NULL for stat: nothing is known, all zero. */
 	int (*pool_stat)(void *pool, struct pool_stat *, struct call *, struct error *);
-	/* Whether nothing of this pool can hang (a local filesystem): then calls run
-	 * inline. Does not wait. NULL: false. */
+	/* Whether nothing of this pool can hang (a local filesystem, local disks): then
+	 * its descriptors are read and written inline, and of volumes that are files all
+	 * other calls run inline, too. Does not wait. NULL: false. */
 	bool (*local)(void *pool);
 
 	/* -- volumes; names come from lookups and are any file name -- */
@@ -206,8 +210,8 @@ struct backend {
 
 	/* -- open volumes -- */
 
-	/* flags: open(2)'s access mode, O_DIRECT, and O_TRUNC for files. snap: NULL, or a
-	 * snapshot to read. */
+	/* flags: open(2)'s access mode, O_DIRECT, O_TRUNC for files, and O_DSYNC for what
+	 * writes back. snap: NULL, or a snapshot to read. */
 	int (*vol_open)(void *pool, const char *name, const char *snap, int flags,
 			struct vol_file *, struct call *, struct error *);
 	/* No I/O is in flight. */
@@ -220,7 +224,7 @@ struct backend {
 	int (*vol_fstat)(void *pool, const struct vol_file *, struct vol_stat *,
 			 struct call *, struct error *);
 	/* SEEK_DATA or SEEK_HOLE; returns the offset or -ENXIO. For volumes without a
-	 * descriptor. */
+	 * descriptor, or which are not files. NULL: all is data. */
 	off_t (*vol_seek)(void *vol, off_t off, int whence, struct call *,
 			  struct error *);
 	/* Copies without the bytes passing through us; may do less than asked. Both of

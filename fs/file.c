@@ -38,7 +38,7 @@ struct file *file_new(struct inode *i, const struct node *n, struct handle *h, i
 	f->fd = -1;
 	if (h && (f->volume = handle_volume(h))) {
 		f->fd = volume_fd(f->volume);
-		f->inline_data = !node_executor(n, NODE_DATA, NULL);
+		f->inline_data = pool_data_inline(n->pool);
 	}
 	list_init(&f->of_inode);
 	list_init(&f->polled);

@@ -1,16 +1,22 @@
 /*
  * Pool type "fake", for tests only: volumes in memory, and a control directory whose
- *files make operations slow, stuck or wrong while they are there.
+ * files make operations slow, stuck or wrong while they are there.
  *
  * source/format says how its volumes come to be: files, provisioned or given. source/name
- *is the control directory's path: size       capacity of the pool (1 GiB) extent     unit
- *of provisioned sizes (4 MiB); 0: any size, and empty volumes dirty      what a volume
- *gains holds garbage unbuilt    start fails; build removes it, delete makes it away the
- *source does not answer given      volumes of a given pool, a line "NAME SIZE" each
- *(unit0 and unit1 of 64 MiB) event      "added NAME", "removed NAME" or "all": done from
- *outside, and taken away OPERATION  a fault, see fault_read; named as struct backend's
- *members, and read, write, flush, punch, zero Volumes outlive stop and start, and end
- *with the daemon.
+ * is the control directory's path. In it:
+ *
+ * - size: capacity of the pool (1 GiB)
+ * - extent: unit of provisioned sizes (4 MiB); 0: any size, and empty volumes
+ * - dirty: what a volume gains holds garbage
+ * - unbuilt: start fails; build removes it, delete makes it
+ * - away: the source does not answer
+ * - given: volumes of a given pool, a line "NAME SIZE" each (unit0 and unit1 of 64 MiB)
+ * - descriptors: open volumes have one, as block devices do; its bytes suffer no faults
+ * - event: "added NAME", "removed NAME" or "all": done from outside, and taken away
+ * - OPERATION: a fault, see fault_read; named as struct backend's members, and read,
+ *   write, flush, punch, zero
+ *
+ * Volumes outlive stop and start, and end with the daemon.
  *
  * A store's lock guards its volumes and sizes; faults are waited for without it.
  */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -32,6 +33,17 @@ static const char *const operations[] = {
 };
 
 /* -- opening -- */
+
+/* As block devices are opened; its own description, for the access mode and O_DIRECT. */
+static int open_memory(const struct fake_open *o, int flags, struct error *err)
+{
+	char path[40];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", o->snap ? o->snap->fd : o->v->fd);
+	fd = open(path, (flags & O_ACCMODE) | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, "cannot open a fake volume") : fd;
+}
 
 int fake_vol_open(void *pool, const char *name, const char *snap, int flags,
 		  struct vol_file *out, struct call *call, struct error *err)
@@ -58,10 +70,15 @@ int fake_vol_open(void *pool, const char *name, const char *snap, int flags,
 		if (r < 0)
 			return r;
 	}
-	v->refs++;
 	o->fp = fp;
 	o->v = v;
-	*out = (struct vol_file){ .vol = take(o), .fd = -1 };
+	*out = (struct vol_file){ .fd = -1 };
+	if (control_has(fp, "descriptors"))
+		r = out->fd = open_memory(o, flags, err);
+	if (r < 0)
+		return r;
+	v->refs++;
+	out->vol = take(o);
 	return 0;
 }
 
@@ -73,6 +90,8 @@ void fake_vol_close(void *pool, struct vol_file *f)
 	pthread_mutex_lock(&fp->store->lock);
 	store_unref(o->v);
 	pthread_mutex_unlock(&fp->store->lock);
+	if (f->fd >= 0)
+		close(f->fd);
 	free(o);
 }
 

@@ -167,6 +167,12 @@ struct executor *pool_executor(struct pool *p)
 bool pool_runs_inline(struct pool *p)
 {
 	SCOPED_POOL(p);
+	return p->live && p->live->local && p->live->files && p->state == POOL_RUNNING;
+}
+
+bool pool_data_inline(struct pool *p)
+{
+	SCOPED_POOL(p);
 	return p->live && p->live->local && p->state == POOL_RUNNING;
 }
 

@@ -50,6 +50,8 @@ const struct pool_type *pool_type(struct pool *p);
 struct executor *pool_executor(struct pool *p);
 /* Whether volume work of this pool never hangs and may run in the caller's thread. */
 bool pool_runs_inline(struct pool *p);
+/* The same of reading and writing descriptors alone: local disks as well as files. */
+bool pool_data_inline(struct pool *p);
 
 /* -- definition -- */
 

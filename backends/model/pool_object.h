@@ -34,7 +34,8 @@ struct live {
 	const struct backend *backend;
 	struct definition *definition; /* what it was started with */
 	void *pool;
-	bool local;
+	bool local; /* its descriptors are read and written inline */
+	bool files; /* its volumes are files */
 	unsigned uses; /* under the pool's lock */
 };
 

@@ -11,6 +11,7 @@
 #include "backends/model/marks.h"
 #include "backends/model/pool_object.h"
 #include "backends/model/registry.h"
+#include "backends/model/volume.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
 
@@ -50,6 +51,8 @@ static int make_live(struct pool *p, struct definition *d, struct call *call,
 		return r;
 	}
 	l->local = BACKEND_HAS(b, local) && b->local(l->pool);
+	l->files = volume_class(&(struct use){ .backend = b, .pool = l->pool }) ==
+		   VOLUMES_ARE_FILES;
 	executor_set_threads(p->executor, b->parallel ? EXECUTOR_THREADS : 1);
 	*out = l;
 	return 0;

@@ -7,6 +7,7 @@
 #include "backends/model/volume_handle.h"
 #include "backends/model/volume_io.h"
 #include "backends/model/volume_space.h"
+#include "backends/model/volume_zero.h"
 
 static int failed(const struct volume_handle *h, const char *what, struct error *err)
 {
@@ -105,23 +106,16 @@ int volume_ftruncate(struct volume_handle *h, uint64_t size, struct call *call,
 	return r;
 }
 
-/* fallocate without a descriptor, or of what is no file: inside the size it is one
- * operation. */
+/* fallocate without a descriptor, or of what is no file, inside the size. */
 static int allocate_range(struct volume_handle *h, int mode, uint64_t off, uint64_t len,
 			  struct call *call, struct error *err)
 {
 	int fast = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
-	ssize_t r;
 
 	if (!fast || !len)
 		return 0;
-	if (h->file.fd >= 0)
-		return fallocate(h->file.fd, mode | FALLOC_FL_KEEP_SIZE, off, len) < 0 ?
-			       failed(h, "zero a range of", err) :
-			       0;
-	r = volume_io(h, fast & FALLOC_FL_PUNCH_HOLE ? IO_PUNCH : IO_ZERO, off, NULL, len,
-		      NULL, call, err);
-	return r < 0 ? (int)r : 0;
+	return volume_clear(h, fast & FALLOC_FL_PUNCH_HOLE ? IO_PUNCH : IO_ZERO, off, len,
+			    call, err);
 }
 
 static int allocate_provisioned(struct volume_handle *h, int mode, uint64_t off,
@@ -198,7 +192,7 @@ off_t volume_seek(struct volume_handle *h, off_t off, int whence, struct call *c
 	off_t at;
 	int r;
 
-	if (h->file.fd >= 0) {
+	if (h->file.fd >= 0 && h->class == VOLUMES_ARE_FILES) {
 		at = lseek(h->file.fd, off, whence);
 		if (at < 0 && errno == ENXIO)
 			return error_set(err, ENXIO,
@@ -208,18 +202,34 @@ off_t volume_seek(struct volume_handle *h, off_t off, int whence, struct call *c
 	if (USE_HAS(&h->use, vol_seek)) {
 		at = h->use.backend->vol_seek(h->file.vol, off, whence, call, err);
 	} else {
-		r = stat_open(h, &st, call, err);
+		r = volume_fstat(h, &st, call, err);
 		at = r < 0 ? r : seek_plain(off, whence, st.size);
 	}
 	return at == -ENXIO ? error_set(err, ENXIO, "there is nothing behind that offset")
 			    : at;
 }
 
+/* Up to where there is something to copy; files know it themselves, or the kernel of
+ * them. */
+static int source_end(struct volume_handle *h, uint64_t *end, struct call *call,
+		      struct error *err)
+{
+	struct vol_stat st = { 0 };
+	int r;
+
+	*end = volume_size(h);
+	if (h->class == VOLUMES_ARE_FILES || *end != UINT64_MAX)
+		return 0;
+	r = volume_fstat(h, &st, call, err);
+	*end = st.size;
+	return r;
+}
+
 ssize_t volume_copy(struct volume_handle *from, off_t from_off, struct volume_handle *to,
 		    off_t to_off, size_t len, struct call *call, struct error *err)
 {
 	bool transfers = volume_transfers(from, to);
-	uint64_t size = volume_size(from);
+	uint64_t size = 0;
 	ssize_t r;
 
 	if (!transfers && from->pool != to->pool)
@@ -227,6 +237,8 @@ ssize_t volume_copy(struct volume_handle *from, off_t from_off, struct volume_ha
 	if (!transfers && !USE_HAS(&to->use, vol_copy))
 		return volume_unsupported(&to->use, "copy between its volumes", err);
 	r = check_writable(to, err);
+	if (r == 0)
+		r = source_end(from, &size, call, err);
 	if (r < 0)
 		return r;
 	if ((uint64_t)from_off >= size)

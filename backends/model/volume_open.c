@@ -165,6 +165,8 @@ int volume_open(struct pool *p, const char *name, const char *snap, int flags,
 		r = volumes_enter(pool_volumes(p), name, opener, &h->of, err);
 	if (r < 0)
 		return r;
+	if (USE_HAS(&u, writes_back))
+		how |= O_DSYNC;
 	if (h->class == VOLUMES_ARE_FILES)
 		how |= O_TRUNC;
 	else if (handle_writes(h))
@@ -227,12 +229,17 @@ bool volume_is_regular(const struct volume_handle *h)
 
 uint64_t volume_size(struct volume_handle *h)
 {
-	if (h->file.fd >= 0)
-		return UINT64_MAX;
+	uint64_t size;
+
 	if (h->snap)
-		return h->snap_size;
-	return h->class == VOLUMES_ARE_FILES ? UINT64_MAX
-					     : volume_space_size(handle_space(h));
+		return h->file.fd >= 0 ? UINT64_MAX : h->snap_size;
+	if (h->class == VOLUMES_ARE_FILES)
+		return UINT64_MAX;
+	/* a device may have been made larger from outside, and has more than was written
+	 * while it is growing */
+	if (h->file.fd >= 0)
+		return volume_space_growing(handle_space(h), &size) ? size : UINT64_MAX;
+	return volume_space_size(handle_space(h));
 }
 
 bool volume_write_ready(struct volume_handle *h, uint64_t off, size_t len)

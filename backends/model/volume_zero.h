@@ -8,3 +8,9 @@
  * and flag. */
 int volume_zero(struct volume_handle *h, uint64_t off, uint64_t len, struct io_late *late,
 		struct call *call, struct error *err);
+
+/* fallocate(2)'s punching (IO_PUNCH) or zeroing (IO_ZERO) of a range within the size.
+ * -EOPNOTSUPP: the source cannot, and has changed nothing. What is too small for a device
+ * to punch is written. */
+int volume_clear(struct volume_handle *h, enum io_op op, uint64_t off, uint64_t len,
+		 struct call *call, struct error *err);

@@ -35,6 +35,15 @@ static int start(void **state)
 	return 0;
 }
 
+/* As block devices are. */
+static int start_on_descriptors(void **state)
+{
+	start(state);
+	stub_pool_control(provisioned, "descriptors", "");
+	stub_pool_control(given, "descriptors", "");
+	return 0;
+}
+
 static int end(void **state)
 {
 	stub_pool_end(files);
@@ -89,7 +98,11 @@ static ssize_t transfer(struct volume_handle *h, enum io_op op, uint64_t off, vo
 			size_t len)
 {
 	struct waiting w;
+	int fd = volume_fd(h);
 
+	if (fd >= 0)
+		return op == IO_READ ? pread(fd, data, len, off) :
+				       pwrite(fd, data, len, off);
 	submit(h, &w, op, off, data, len);
 	return result(&w);
 }
@@ -122,6 +135,16 @@ static uint64_t size_of(struct pool *p, const char *v)
 
 	assert_int_equal(volume_stat(p, v, &st, &call, &err), 0);
 	return st.size;
+}
+
+/* A device knows its own end. */
+static void assert_end(struct volume_handle *h, uint64_t size)
+{
+	uint64_t end = volume_size(h);
+
+	if (volume_fd(h) >= 0 && end == UINT64_MAX)
+		end = lseek(volume_fd(h), 0, SEEK_END);
+	assert_int_equal(end, size);
 }
 
 static bool is_unsized(struct pool *p, const char *v)
@@ -255,7 +278,7 @@ static void any_truncate_sizes(void **state)
 		else
 			assert_int_equal(volume_ftruncate(h, 16 * MiB, &call, &err), 0);
 		assert_false(is_unsized(provisioned, v));
-		assert_int_equal(volume_size(h), 16 * MiB);
+		assert_end(h, 16 * MiB);
 		assert_int_equal(put(h, 16 * MiB, block, 1), -ENOSPC);
 		volume_close(h, &call);
 		assert_int_equal(size_of(provisioned, v), 16 * MiB);
@@ -286,7 +309,7 @@ static void truncating_a_descriptor(void **state)
 	assert_int_equal(volume_ftruncate(h, 8 * MiB, &call, &err), -EPERM);
 	assert_int_equal(volume_ftruncate(h, 16 * MiB, &call, &err), 0);
 	assert_int_equal(volume_ftruncate(h, 20 * MiB, &call, &err), 0);
-	assert_int_equal(volume_size(h), 20 * MiB);
+	assert_end(h, 20 * MiB);
 	volume_close(h, &call);
 
 	h = open_as(provisioned, "v", O_WRONLY | O_TRUNC, false);
@@ -548,6 +571,53 @@ static void copies_inside_a_pool_and_out_of_it(void **state)
 	assert_int_equal(size_of(files, "x"), 4 * MiB - 5);
 }
 
+/* A device knows its end; one that is growing shows what was written. */
+static void a_descriptor_ends_where_its_device_does(void **state)
+{
+	struct volume_handle *h, *reader;
+
+	assert_int_equal(volume_create(provisioned, "v", &call, &err), 0);
+	h = open_as(provisioned, "v", O_RDWR, true);
+	reader = open_as(provisioned, "v", O_RDONLY, false);
+	assert_true(volume_fd(h) >= 0 && !volume_is_regular(h));
+	assert_int_equal(put(h, 0, block, 4 * MiB), 4 * MiB);
+	assert_int_equal(put(h, 4 * MiB, block, 5), 5);
+	assert_int_equal(volume_size(reader), 4 * MiB + 5);
+	volume_close(h, &call);
+	assert_int_equal(volume_size(reader), UINT64_MAX);
+	assert_int_equal(put(reader, 0, block, 1), -1);
+	volume_close(reader, &call);
+
+	h = open_as(given, "unit0", O_RDWR, false);
+	assert_int_equal(volume_size(h), UINT64_MAX);
+	assert_true(volume_write_ready(h, 64 * MiB - 1, 1));
+	assert_int_equal(put(h, 64 * MiB - 1, block, 2), 1);
+	assert_int_equal(put(h, 64 * MiB, block, 1), -ENOSPC);
+	volume_close(h, &call);
+}
+
+/* What the head and the tail of a range are too small for is written. */
+static void odd_ranges_are_cleared_on_descriptors(void **state)
+{
+	int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	struct volume_handle *h;
+
+	memset(block, 'o', sizeof(block));
+	sized(provisioned, "v", 4 * MiB);
+	h = open_as(provisioned, "v", O_RDWR, false);
+	assert_int_equal(put(h, 0, block, sizeof(block)), sizeof(block));
+	assert_int_equal(volume_allocate(h, punch, 100, 10, &call, &err), 0);
+	assert_int_equal(volume_allocate(h, punch, MiB + 1, MiB, &call, &err), 0);
+	assert_int_equal(volume_allocate(h, punch, 4 * MiB - 1, MiB, &call, &err), 0);
+	volume_close(h, &call);
+	assert_bytes(provisioned, "v", 0, 100, 'o');
+	assert_bytes(provisioned, "v", 100, 10, 0);
+	assert_bytes(provisioned, "v", 110, MiB + 1 - 110, 'o');
+	assert_bytes(provisioned, "v", MiB + 1, MiB, 0);
+	assert_bytes(provisioned, "v", 2 * MiB + 1, 2 * MiB - 2, 'o');
+	assert_bytes(provisioned, "v", 4 * MiB - 1, 1, 0);
+}
+
 static void locks_belong_to_owners(void **state)
 {
 	struct flock all = { .l_type = F_WRLCK },
@@ -651,6 +721,8 @@ static void failures_keep_the_data(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
+#define DESCRIPTOR_TEST(name) \
+	cmocka_unit_test_setup_teardown(name, start_on_descriptors, end)
 	const struct CMUnitTest tests[] = {
 		TEST(an_upload_grows_and_is_trimmed),
 		TEST(release_trims_what_no_close_did),
@@ -667,6 +739,18 @@ int main(void)
 		TEST(what_hangs_is_given_up_and_closed_later),
 		TEST(a_late_zero_keeps_the_turn),
 		TEST(failures_keep_the_data),
+		DESCRIPTOR_TEST(an_upload_grows_and_is_trimmed),
+		DESCRIPTOR_TEST(release_trims_what_no_close_did),
+		DESCRIPTOR_TEST(what_was_only_touched_holds_nothing),
+		DESCRIPTOR_TEST(growth_makes_do_with_what_there_is),
+		DESCRIPTOR_TEST(any_truncate_sizes),
+		DESCRIPTOR_TEST(truncating_a_descriptor),
+		DESCRIPTOR_TEST(given_volumes_are_truncated_like_that),
+		DESCRIPTOR_TEST(skipped_ranges_read_as_zeros),
+		DESCRIPTOR_TEST(writers_may_come_in_any_order),
+		DESCRIPTOR_TEST(copies_inside_a_pool_and_out_of_it),
+		DESCRIPTOR_TEST(a_descriptor_ends_where_its_device_does),
+		DESCRIPTOR_TEST(odd_ranges_are_cleared_on_descriptors),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
