@@ -60,6 +60,8 @@ const struct row info_rows[] = {
 	ATTR_ASKS("type", show_field),
 	ATTR_ASKS("key", show_field),
 	ATTR_ASKS("path", show_field),
+	{ .name = "paths", .perm = 0444, .kind = &value_kind, .show = show_field,
+	  .flags = ROW_ASKS | ROW_PATHS },
 	{ .name = "ctl", .perm = 0666, .kind = &value_kind, .show = show_verbs,
 	  .store = store_verb, .flags = ROW_ASKS | ROW_WORKS },
 	ATTR("error", show_error),

@@ -159,7 +159,7 @@ const struct row pool_rows[] = {
 static int described_lookup(const struct node *dir, const char *name, struct node *out,
 			    struct stat *st, struct call *call, struct error *err)
 {
-	const struct row *row = row_find(dir->row->rows, name);
+	const struct row *row = row_in(dir, name);
 
 	if (row && !(row->kind == &document_kind && document_hidden(dir)))
 		return node_set(out, row, dir->pool, dir->name, NULL, 0);
@@ -180,7 +180,7 @@ static int described_list(const struct node *dir, struct listing *into, struct c
 	int r = 0;
 
 	for (const struct row *row = dir->row->rows; row->name && r == 0; row++)
-		if (!hidden || row->kind != &document_kind)
+		if (row_is_in(dir, row) && (!hidden || row->kind != &document_kind))
 			r = listing_add(into, row->name, IFTODT(row->kind->type));
 	if (r < 0 || scratch_each(dir, add_scratch, into) < 0)
 		return error_set(err, ENOMEM, "cannot list: out of memory");
@@ -191,7 +191,7 @@ static int described_make(const struct node *dir, const char *name, mode_t type,
 			  struct node *out, struct stat *st, struct call *call,
 			  struct error *err)
 {
-	const struct row *row = row_find(dir->row->rows, name);
+	const struct row *row = row_in(dir, name);
 
 	if (type == S_IFDIR)
 		return error_set(err, EPERM, "there are no directories to make here");
@@ -206,7 +206,7 @@ static int described_make(const struct node *dir, const char *name, mode_t type,
 static int described_remove(const struct node *dir, const char *name, bool directory,
 			    struct call *call, struct error *err)
 {
-	const struct row *row = row_find(dir->row->rows, name);
+	const struct row *row = row_in(dir, name);
 
 	if (!row && scratch_remove(dir, name) == 0)
 		return 0;
@@ -226,7 +226,7 @@ static int put_aside(const struct node *dir, const struct row *row, const char *
 	struct node doc = { .row = row, .pool = dir->pool, .name = dir->name };
 	int r;
 
-	if (row_find(dir->row->rows, to_name))
+	if (row_in(dir, to_name))
 		return error_set(err, EPERM, "'%s' cannot be replaced", to_name);
 	r = row->show(&doc, call, &text, err);
 	if (r == 0)
@@ -262,8 +262,8 @@ static int described_rename(const struct node *dir, const char *name,
 			    unsigned flags, struct node *moved, struct call *call,
 			    struct error *err)
 {
-	const struct row *row = row_find(dir->row->rows, name);
-	const struct row *to_row = row_find(dir->row->rows, to_name);
+	const struct row *row = row_in(dir, name);
+	const struct row *to_row = row_in(dir, to_name);
 	struct node old = { 0 };
 
 	if (!node_equal(dir, to_dir))

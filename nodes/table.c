@@ -17,6 +17,23 @@ const struct row *row_find(const struct row *rows, const char *name)
 	return NULL;
 }
 
+bool row_is_in(const struct node *dir, const struct row *row)
+{
+	const struct pool_type *type;
+
+	if (!(row->flags & ROW_PATHS))
+		return true;
+	type = pool_type(dir->pool);
+	return type && type->multipath;
+}
+
+const struct row *row_in(const struct node *dir, const char *name)
+{
+	const struct row *row = dir->row->rows ? row_find(dir->row->rows, name) : NULL;
+
+	return row && row_is_in(dir, row) ? row : NULL;
+}
+
 static int table_lookup(const struct node *dir, const char *name, struct node *out,
 			struct stat *st, struct call *call, struct error *err)
 {
@@ -72,7 +89,7 @@ size_t listing_at(const struct listing *l, size_t position, const char **name,
 
 uint64_t node_child_ino(const struct node *dir, const char *name)
 {
-	const struct row *row = dir->row->rows ? row_find(dir->row->rows, name) : NULL;
+	const struct row *row = row_in(dir, name);
 
 	if (row)
 		return ino_of(row, dir->pool, dir->name, NULL);

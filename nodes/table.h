@@ -73,6 +73,7 @@ struct kind {
 #define ROW_WORKS   (1u << 1) /* store may take long: a verb */
 #define ROW_PRIVATE (1u << 2) /* nothing for group and others */
 #define ROW_RECENT  (1u << 3) /* stat makes do with what was last known: it must not wait */
+#define ROW_PATHS   (1u << 4) /* there in pools whose volumes have paths */
 
 struct row {
 	const char *name; /* NULL ends a table */
@@ -138,6 +139,9 @@ int node_set(struct node *out, const struct row *row, struct pool *pool, const c
 	     const char *sub, uint64_t ident);
 /* The row of that name in a table, or NULL. */
 const struct row *row_find(const struct row *rows, const char *name);
+/* The same of a directory, which need not have all of its kind. */
+const struct row *row_in(const struct node *dir, const char *name);
+bool row_is_in(const struct node *dir, const struct row *row);
 /* Adds a name to a listing. -ENOMEM. */
 int listing_add(struct listing *l, const char *name, unsigned char type);
 /* st_ino of a row, pool and two names (any may be NULL). */

@@ -92,6 +92,7 @@ static const struct pool_type types[] = {
 		.needs = SOURCE_TARGET,
 		.prints = SOURCE_TARGET,
 		.volume_type = "block",
+		.multipath = true,
 	},
 	{
 		.name = "rbd",

@@ -34,6 +34,7 @@ struct pool_type {
 	unsigned default_port;             /* as libvirt fills it in; 0: none */
 	const char *target_prefix; /* logical: "/dev/", target is prefix + source name */
 	const char *volume_type;           /* "file", "block" or "network" */
+	bool multipath; /* its volumes have paths, some of which may be down */
 };
 
 /* NULL: no such type. */

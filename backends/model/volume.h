@@ -44,8 +44,8 @@ int volume_show_xml(struct pool *p, const char *name, struct call *call, struct 
 int volume_define(struct pool *p, const char *name, const char *text, size_t len,
 		  struct call *call, struct error *err);
 /* One value of the description as text with a newline: capacity, format, backing,
- * allocation, physical, type, key, path. Empty values give an empty file. Plans answer
- * what they have. */
+ * allocation, physical, type, key, path, paths. Empty values give an empty file. Plans
+ * answer what they have. */
 int volume_show(struct pool *p, const char *name, const char *field, struct call *call,
 		struct buf *out, struct error *err);
 /* Writes to capacity (also "shrink 10G"), and in a plan: format, backing, allocation. */

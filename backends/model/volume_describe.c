@@ -143,6 +143,8 @@ static int show_field(const struct volume_spec *s, const char *field, bool plann
 		return show_text(s->key, out);
 	if (!strcmp(field, "path"))
 		return show_text(s->path, out);
+	if (!strcmp(field, "paths"))
+		return planned ? 0 : buf_printf(out, "%u/%u\n", s->paths_up, s->paths);
 	return -ENOENT;
 }
 

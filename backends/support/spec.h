@@ -134,6 +134,7 @@ struct volume_spec {
 	char *compat;
 	bool nocow;
 	uint64_t cluster_size; /* 0: not given */
+	unsigned paths, paths_up; /* of a multipath map */
 	bool has_features;
 	unsigned features;
 	struct volume_backing backing;
