@@ -24,4 +24,8 @@ int stage_commit(struct stage *s, struct error *err);
 /* Removes the directory and what was not committed. */
 void stage_close(struct stage *s);
 
+/* Removes those that nobody uses any more: their daemon was killed. What cannot be
+ * removed stays. */
+void stage_sweep(struct file_pool *fp);
+
 #define AUTO_STAGE CLEANUP(stage_close)

@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 
 #include "backends/common/file_pool.h"
+#include "backends/common/file_stage.h"
 #include "backends/support/clock.h"
 #include "backends/support/map.h"
 
@@ -119,6 +120,7 @@ int file_pool_open(const struct pool_spec *spec, const struct host *host,
 	r = watch_dir(fp, fp->dir, &fp->watch, err);
 	if (r < 0)
 		return r;
+	stage_sweep(fp);
 	*out = take(fp);
 	return 0;
 }

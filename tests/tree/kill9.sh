@@ -48,3 +48,27 @@ for wait in 0.01 0.05 0.1 0.2 0.3; do
 done
 [ "$(ls -A "$source" | grep -cv -e '\.xml$' -e '\.xml~$' -e '^autostart$' -e '^secrets$' -e '^attributes$')" -le 3 ] ||
 	fail "temporary files pile up: $(ls -A "$source")"
+
+# what qemu-img was making when the daemon was killed goes at the next start, and nothing else does
+left()
+{
+	mkdir "$tmp/keep/$1"
+	echo half >"$tmp/keep/$1/v.qcow2"
+	touch -d "${2:-1 hour ago}" "$tmp/keep/$1"
+}
+left .storagefs-0123456789abcdef
+left .storagefs-00000000000000aa now
+left .storagefs-00000000000000bb
+left .storagefs-theirs
+left .storagefs-00000000000000cc
+echo more >"$tmp/keep/.storagefs-00000000000000cc/other"
+touch -d "1 hour ago" "$tmp/keep/.storagefs-00000000000000cc"
+exec 8<"$tmp/keep/.storagefs-00000000000000bb"
+flock 8
+put "$pools/keep/ctl" stop
+put "$pools/keep/ctl" start
+exec 8<&-
+[ ! -e "$tmp/keep/.storagefs-0123456789abcdef" ] || fail "what was left is still there"
+for name in 00000000000000aa 00000000000000bb theirs 00000000000000cc; do
+	is half "$tmp/keep/.storagefs-$name/v.qcow2"
+done
