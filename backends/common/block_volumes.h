@@ -68,6 +68,13 @@ int block_device_path(dev_t device, char **out, struct error *err);
  */
 int block_stable_path(const char *directory, dev_t device, char **out, struct error *err);
 
+/*
+ * The name that a SCSI disk has in the whole world, as scsi_id(8) writes it, which is
+ * libvirt's key; by what the kernel has read of it (pages 0x83 and 0x80). NULL in *out:
+ * it has none. The caller frees *out.
+ */
+int block_scsi_name(dev_t device, char **out, struct error *err);
+
 /* Waits until udev has dealt with a new device, so that its links are there; at most
  * some seconds, not past the deadline. Returns at once where no udev runs. */
 void block_settle(dev_t device, uint64_t deadline_ns);

@@ -39,7 +39,7 @@ int device_claim(const char *path, struct error *err)
 		return r;
 	/* the lists give the name, and O_EXCL knows what another mount namespace hides
 	 * from them */
-	if (holder_of_device(device, &who))
+	if (holder_of_device(device, &who) || holder_of_open_device(device, &who))
 		return error_set(err, EBUSY, "device '%s' is in use: %s", path,
 				 buf_text(&who));
 	fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);

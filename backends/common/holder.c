@@ -255,6 +255,49 @@ static bool device_in_use(dev_t device, struct buf *who)
 	       swap_is_on(device, who) || has_upper(sys, who);
 }
 
+/* Links alone are followed that lead to /dev: others may lead to a server that is dead. */
+static bool has_device_open(pid_t pid, dev_t device, struct buf *who)
+{
+	char path[32], name[32], at[PATH_MAX], comm[32] = "";
+	struct dirent *e;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+
+	CLEANUP(cleanup_dir) DIR *d = opendir(path);
+
+	while (d && (e = readdir(d))) {
+		int fd;
+
+		if (sscanf(e->d_name, "%d", &fd) != 1)
+			continue;
+		snprintf(name, sizeof(name), "fd/%d", fd);
+		if (!link_of(pid, name, at) || strncmp(at, "/dev/", 5) ||
+		    fstatat(dirfd(d), e->d_name, &st, 0) < 0 || !S_ISBLK(st.st_mode) ||
+		    st.st_rdev != device)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+		read_line(path, comm, sizeof(comm));
+		return !strstr(comm, "udev") && tell(who, pid, "has open", at);
+	}
+	return false;
+}
+
+bool holder_of_open_device(dev_t device, struct buf *who)
+{
+	CLEANUP(cleanup_dir) DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		int pid;
+
+		if (sscanf(e->d_name, "%d", &pid) == 1 && pid != getpid() &&
+		    has_device_open(pid, device, who))
+			return true;
+	}
+	return false;
+}
+
 bool holder_of_device(dev_t device, struct buf *who)
 {
 	char sys[64], path[PATH_MAX], line[32];

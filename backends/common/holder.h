@@ -17,3 +17,7 @@ bool holder_of_mount(int id, const char *target, struct buf *who);
 
 /* Whether something uses the block device or a partition on it: "it is mounted on /". */
 bool holder_of_device(dev_t device, struct buf *who);
+
+/* Whether another process has the block device open: "process 7 (qemu) has open
+ * '/dev/sda'". udev's looks do not count. */
+bool holder_of_open_device(dev_t device, struct buf *who);

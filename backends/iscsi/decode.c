@@ -1,7 +1,6 @@
 /* Decoding of what a target sends. */
 #include "backends/iscsi/decode.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
@@ -39,19 +38,6 @@ size_t decode_luns(const uint8_t *data, size_t len, uint16_t *luns, size_t max)
 
 /* -- INQUIRY and its pages -- */
 
-/* Printable text without the blanks at its end. */
-static void copy_text(char *to, const uint8_t *from, size_t len)
-{
-	size_t end = 0;
-
-	for (size_t i = 0; i < len && from[i]; i++) {
-		to[i] = isprint(from[i]) ? from[i] : '?';
-		if (from[i] != ' ')
-			end = i + 1;
-	}
-	to[end] = '\0';
-}
-
 bool decode_inquiry(const uint8_t *data, size_t len, struct inquiry *out)
 {
 	*out = (struct inquiry){ 0 };
@@ -60,132 +46,27 @@ bool decode_inquiry(const uint8_t *data, size_t len, struct inquiry *out)
 	out->qualifier = data[0] >> 5;
 	out->type = data[0] & 0x1f;
 	if (len >= 16)
-		copy_text(out->vendor, data + 8, 8);
+		scsi_text(out->vendor, data + 8, 8);
 	if (len >= 32)
-		copy_text(out->product, data + 16, 16);
+		scsi_text(out->product, data + 16, 16);
 	return true;
-}
-
-/* What the page holds of its content, whatever its header says; 0: it is not the page. */
-static size_t page_length(const uint8_t *data, size_t len, uint8_t page)
-{
-	if (len < 4 || data[1] != page)
-		return 0;
-	return MIN(len - 4, be16(data + 2));
 }
 
 bool decode_serial(const uint8_t *data, size_t len, char out[WWID_TEXT])
 {
-	size_t n = MIN(page_length(data, len, 0x80), WWID_TEXT - 1), skip = 0;
-
-	while (skip < n && data[4 + skip] == ' ')
-		skip++;
-	copy_text(out, data + 4 + skip, n - skip);
-	return *out;
-}
-
-struct designator {
-	unsigned type;
-	bool text;
-	const uint8_t *name;
-	size_t len;
-};
-
-/* How good a name a designator is, as scsi_id ranks them; 0: none. */
-static unsigned rank(const struct designator *d)
-{
-	bool extended = d->len && d->name[0] >> 4 == 6;
-
-	switch (d->type) {
-	case 3:
-		return d->text || !d->len ? 0 : extended ? 5 : 4;
-	case 2:
-		return d->text || !d->len ? 0 : 3;
-	case 1:
-		return d->len ? 2 : 0;
-	case 0:
-		return d->len ? 1 : 0;
-	default:
-		return 0;
-	}
-}
-
-static bool next_designator(const uint8_t **at, const uint8_t *end, struct designator *d)
-{
-	const uint8_t *p = *at;
-
-	if (end - p < 4 || end - p - 4 < p[3])
-		return false;
-	*d = (struct designator){ .type = p[1] & 0x0f,
-				  .text = (p[0] & 0x0f) != 1,
-				  .name = p + 4,
-				  .len = p[3] };
-	if (p[1] & 0x30)
-		d->type = 0x0f; /* of a port or of the target, not of the unit */
-	*at = p + 4 + p[3];
-	return true;
-}
-
-/* Blanks and what is not to be printed as underscores, runs of them as one. */
-static void tidy(char *text)
-{
-	char *to = text;
-	size_t len = strlen(text);
-
-	while (len && text[len - 1] == ' ')
-		text[--len] = '\0';
-	for (char *from = text; *from; from++) {
-		bool blank = isspace((unsigned char)*from);
-
-		if (!blank || (to > text && to[-1] != '_'))
-			*to++ = blank ? '_' : *from;
-	}
-	*to = '\0';
-}
-
-static void print_designator(const struct designator *d, const struct inquiry *inquiry,
-			     char out[WWID_TEXT])
-{
-	size_t at = snprintf(out, WWID_TEXT, "%u", d->type);
-
-	if (d->type == 0)
-		at += snprintf(out + at, WWID_TEXT - at, "%-8s%-16s", inquiry->vendor,
-			       inquiry->product);
-	if (d->text) {
-		copy_text(out + at, d->name, MIN(d->len, WWID_TEXT - 1 - at));
-	} else {
-		for (size_t i = 0; i < d->len && at + 3 <= WWID_TEXT; i++)
-			at += snprintf(out + at, WWID_TEXT - at, "%02x", d->name[i]);
-	}
-	tidy(out);
+	return scsi_serial(data, len, out);
 }
 
 bool decode_wwid(const uint8_t *data, size_t len, const struct inquiry *inquiry,
 		 char out[WWID_TEXT])
 {
-	struct designator d, best = { .type = 0x0f };
-	size_t page = page_length(data, len, 0x83);
-
-	*out = '\0';
-	if (!page)
-		return false;
-
-	const uint8_t *at = data + 4, *end = at + page;
-
-	while (next_designator(&at, end, &d))
-		if (rank(&d) > rank(&best))
-			best = d;
-	if (rank(&best))
-		print_designator(&best, inquiry, out);
-	return *out;
+	return scsi_name(data, len, inquiry->vendor, inquiry->product, out);
 }
 
 void decode_serial_wwid(const char *serial, const struct inquiry *inquiry,
 			char out[WWID_TEXT])
 {
-	snprintf(out, WWID_TEXT, "S%-8s%-16s%s", inquiry->vendor, inquiry->product,
-		 serial);
-	tidy(out);
+	scsi_name_by_serial(serial, inquiry->vendor, inquiry->product, out);
 }
 
 static uint32_t get32_within(const uint8_t *data, size_t len, size_t at)
@@ -198,7 +79,7 @@ void decode_block_limits(const uint8_t *data, size_t len, struct block_limits *o
 	uint32_t alignment;
 
 	*out = (struct block_limits){ 0 };
-	len = MIN(len, page_length(data, len, 0xb0) + 4);
+	len = MIN(len, scsi_page_length(data, len, 0xb0) + 4);
 	out->transfer = get32_within(data, len, 8);
 	out->unmap = get32_within(data, len, 20);
 	out->unmap_ranges = get32_within(data, len, 24);
@@ -212,7 +93,7 @@ void decode_block_limits(const uint8_t *data, size_t len, struct block_limits *o
 
 void decode_provisioning(const uint8_t *data, size_t len, struct provisioning *out)
 {
-	bool told = page_length(data, len, 0xb2) >= 2;
+	bool told = scsi_page_length(data, len, 0xb2) >= 2;
 
 	out->unmap = told && data[5] & 0x80;
 	out->write_same_unmap = told && data[5] & 0x40;

@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WWID_TEXT 256 /* of decode_wwid, with its NUL */
+#include "backends/common/scsi_name.h"
+
+#define WWID_TEXT SCSI_NAME
 
 /* -- REPORT LUNS -- */
 
