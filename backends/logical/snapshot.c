@@ -1,0 +1,275 @@
+/*
+ * Snapshots: logical volumes with a tag that names them, and one that says what they are
+ * of, since LVM forgets that when a thin origin is reverted. Snapshots without the tag
+ * are volumes like any other, which have a backing store.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/common/block_volumes.h"
+#include "backends/logical/logical.h"
+#include "backends/logical/name.h"
+
+#define TAG_MAX 256
+
+/* One snapshot, as far as it is known. */
+struct snapshot {
+	char lv[2 * LOGICAL_NAME_MAX], of[2 * LOGICAL_NAME_MAX]; /* "VG/LV" */
+	char name[LOGICAL_NAME_MAX], tag[TAG_MAX], tag_of[TAG_MAX];
+	char *path, *of_path;
+	bool thin, invalid;
+	uint64_t room;
+};
+
+static void snapshot_clear(struct snapshot *s)
+{
+	free(s->path);
+	free(s->of_path);
+}
+#define AUTO_SNAPSHOT CLEANUP(snapshot_clear)
+
+/* The lock is held. lv: the name of the snapshot's own logical volume. */
+static int fill(const struct logical_pool *p, const struct lv *volume, const char *snap,
+		const char *lv, struct snapshot *s, struct error *err)
+{
+	s->thin = volume->kind == LV_THIN;
+	snprintf(s->name, sizeof(s->name), "%s", lv);
+	snprintf(s->lv, sizeof(s->lv), "%s/%s", p->vg, lv);
+	snprintf(s->of, sizeof(s->of), "%s/%s", p->vg, volume->name);
+	snprintf(s->tag, sizeof(s->tag), LOGICAL_TAG_SNAPSHOT "%s", snap);
+	snprintf(s->tag_of, sizeof(s->tag_of), LOGICAL_TAG_OF "%s",
+		 volume->uuid ? volume->uuid : "?");
+	s->path = group_path(p, lv);
+	s->of_path = group_path(p, volume->name);
+	return s->path && s->of_path
+		       ? 0
+		       : error_code(err, ENOMEM, "cannot use snapshot '%s'", snap);
+}
+
+static int find(struct logical_pool *p, const char *name, const char *snap,
+		struct snapshot *s, struct call *call, struct error *err)
+{
+	int r = group_look(p, true, call, err);
+
+	if (r < 0)
+		return r;
+	SCOPED_LOOK(p);
+	const struct lv *volume = logical_find(p, name), *lv;
+
+	if (!volume)
+		return logical_no_volume(p, name, err);
+	lv = logical_find_snapshot(p, volume, snap);
+	if (!lv)
+		return error_set(err, ENOENT, "volume '%s' has no snapshot '%s'", name,
+				 snap);
+	s->invalid = lv->invalid;
+	s->room = lv->room ? lv->room : logical_used(lv);
+	return fill(p, volume, snap, lv->name, s, err);
+}
+
+int logical_snap_list(void *pool, const char *name, vol_each each, void *arg,
+		      struct call *call, struct error *err)
+{
+	struct logical_pool *p = pool;
+	int r = group_look(p, true, call, err);
+
+	if (r < 0)
+		return r;
+	SCOPED_LOOK(p);
+	const struct lv *volume = logical_find(p, name);
+
+	if (!volume)
+		return logical_no_volume(p, name, err);
+	for (size_t i = 0; r >= 0 && i < p->report.n_lvs; i++)
+		if (lv_is_snapshot_of(&p->report.lvs[i], volume))
+			r = each(arg, p->report.lvs[i].snap);
+	return r;
+}
+
+int logical_snap_stat(void *pool, const char *name, const char *snap,
+		      struct vol_stat *out, struct call *call, struct error *err)
+{
+	AUTO_SNAPSHOT struct snapshot s = { 0 };
+	int r = find(pool, name, snap, &s, call, err);
+
+	if (r == 0)
+		r = block_stat(s.path, out, err);
+	if (r == 0)
+		out->allocated = s.room;
+	return r;
+}
+
+/* -- taking -- */
+
+/* "V.S", or with a number behind it where that is taken. */
+static int pick_name(const struct logical_pool *p, const char *volume, const char *snap,
+		     char lv[LOGICAL_NAME_MAX], struct error *err)
+{
+	for (unsigned i = 1;; i++) {
+		int n = i == 1 ? snprintf(lv, LOGICAL_NAME_MAX, "%s.%s", volume, snap)
+			       : snprintf(lv, LOGICAL_NAME_MAX, "%s.%s.%u", volume, snap,
+					  i);
+
+		if (n >= LOGICAL_NAME_MAX)
+			return error_set(
+				err, EINVAL,
+				"'%s' is too long a name for a snapshot of volume "
+				"'%s': LVM takes no more than 127 characters for "
+				"both",
+				snap, volume);
+		if (!vg_report_find(&p->report, lv))
+			return logical_name_check(p->vg, lv, err);
+	}
+}
+
+static int plan_new(struct logical_pool *p, const char *name, const char *snap,
+		    struct snapshot *s, struct call *call, struct error *err)
+{
+	char lv[LOGICAL_NAME_MAX];
+	int r = group_look(p, true, call, err);
+
+	if (r < 0)
+		return r;
+	SCOPED_LOOK(p);
+	const struct lv *volume = logical_find(p, name);
+
+	if (!volume)
+		return logical_no_volume(p, name, err);
+	if (logical_find_snapshot(p, volume, snap))
+		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already",
+				 name, snap);
+	if (volume->kind == LV_SNAPSHOT || volume->kind == LV_SPARSE)
+		return error_set(
+			err, EOPNOTSUPP,
+			"volume '%s' is a sparse one or a snapshot, of which LVM "
+			"takes no snapshots",
+			name);
+	r = pick_name(p, name, snap, lv, err);
+	return r < 0 ? r : fill(p, volume, snap, lv, s, err);
+}
+
+/*
+ * A thin snapshot takes what is written later. Another one is lost when it has run full,
+ * so it gets room for all of its origin.
+ */
+static int take_snapshot(struct logical_pool *p, const struct snapshot *s,
+			 struct call *call, struct error *err)
+{
+	struct lvm_command c;
+
+	lvm_begin(&c, "lvcreate", "--yes", "--snapshot", "--name", s->name, "--addtag",
+		  s->tag, "--addtag", s->tag_of, NULL);
+	if (s->thin)
+		lvm_add(&c, "--setactivationskip", "n", s->of, NULL);
+	else
+		lvm_add(&c, "--extents", "100%ORIGIN", s->of, NULL);
+	return group_change(p, &c, NULL, NULL, call, err);
+}
+
+int logical_snap_create(void *pool, const char *name, const char *snap, struct call *call,
+			struct error *err)
+{
+	struct logical_pool *p = pool;
+	AUTO_SNAPSHOT struct snapshot s = { 0 };
+	int r = logical_name_check(p->vg, snap, err);
+
+	if (r == 0)
+		r = plan_new(p, name, snap, &s, call, err);
+	if (r < 0)
+		return r;
+	r = take_snapshot(p, &s, call, err);
+	if (r == -ENOSPC)
+		return error_prefix(
+			err,
+			"cannot take snapshot '%s' of volume '%s', which is to "
+			"have room for all that may change (a smaller one, that "
+			"may be lost, is made with lvcreate --snapshot)",
+			snap, name);
+	return r < 0 ? error_prefix(err, "cannot take snapshot '%s' of volume '%s'", snap,
+				    name)
+		     : 0;
+}
+
+/* -- removing and reverting -- */
+
+static int remove_snapshot(struct logical_pool *p, const struct snapshot *s,
+			   struct call *call, struct error *err)
+{
+	struct lvm_command c;
+
+	lvm_begin(&c, "lvremove", "--yes", s->lv, NULL);
+	return group_change(p, &c, NULL, NULL, call, err);
+}
+
+int logical_snap_delete(void *pool, const char *name, const char *snap, struct call *call,
+			struct error *err)
+{
+	struct logical_pool *p = pool;
+	AUTO_SNAPSHOT struct snapshot s = { 0 };
+	int r = find(p, name, snap, &s, call, err);
+
+	if (r == 0 && !s.invalid)
+		r = block_check_unused(s.path, err);
+	if (r < 0)
+		return r;
+	r = remove_snapshot(p, &s, call, err);
+	return r < 0 ? error_prefix(err, "cannot remove snapshot '%s' of volume '%s'",
+				    snap, name)
+		     : 0;
+}
+
+/* Whether the merge is over, which takes the snapshot away. */
+static int check_merged(struct logical_pool *p, const struct snapshot *s,
+			struct call *call, struct error *err)
+{
+	int r;
+
+	group_forget(p);
+	r = group_look(p, true, call, err);
+	if (r < 0)
+		return r;
+	SCOPED_LOOK(p);
+	if (!vg_report_find(&p->report, s->name))
+		return 0;
+	return error_set(err, EBUSY,
+			 "LVM merges '%s' only when nothing uses it and its origin any "
+			 "longer: stop and start the pool",
+			 s->name);
+}
+
+/* Merging a snapshot uses it up; it is taken again, so that it can be reverted to once
+ * more. */
+int logical_snap_revert(void *pool, const char *name, const char *snap, struct call *call,
+			struct error *err)
+{
+	struct logical_pool *p = pool;
+	AUTO_SNAPSHOT struct snapshot s = { 0 };
+	struct lvm_command c;
+	int r = find(p, name, snap, &s, call, err);
+
+	if (r == 0 && s.invalid)
+		r = error_set(
+			err, EIO,
+			"snapshot '%s' has run full and is lost: only removing it is "
+			"left",
+			snap);
+	if (r == 0)
+		r = block_check_unused(s.of_path, err);
+	if (r == 0)
+		r = block_check_unused(s.path, err);
+	if (r < 0)
+		return r;
+	lvm_begin(&c, "lvconvert", "--yes", "--merge", s.lv, NULL);
+	r = group_change_long(p, &c, call, err);
+	if (r == 0)
+		r = check_merged(p, &s, call, err);
+	if (r < 0)
+		return error_prefix(err, "cannot revert volume '%s' to '%s'", name, snap);
+	r = take_snapshot(p, &s, call, err);
+	return r < 0 ? error_prefix(err,
+				    "volume '%s' is reverted to '%s', but that snapshot "
+				    "could not be taken again",
+				    name, snap)
+		     : 0;
+}
