@@ -96,7 +96,7 @@ int logical_build(const struct pool_spec *spec, const struct host *host,
 
 static int check_empty(const struct pool_spec *spec, struct call *call, struct error *err)
 {
-	struct vg_report report = { 0 };
+	struct vg report = { 0 };
 	int r = group_ask(spec->source.name, &report, call, err);
 
 	if (r == 0 && report.n_lvs)
@@ -105,7 +105,7 @@ static int check_empty(const struct pool_spec *spec, struct call *call, struct e
 			"volume group '%s' has logical volumes, such as '%s': remove "
 			"them first",
 			spec->source.name, report.lvs[0].name);
-	vg_report_clear(&report);
+	vg_clear(&report);
 	return r;
 }
 
@@ -196,11 +196,11 @@ int logical_discover(const struct pool_source *from, const struct host *host,
 	int r;
 
 	lvm_begin(&c, "pvs", NULL);
-	for (size_t i = 0; pv_report_words[i]; i++)
-		lvm_add(&c, pv_report_words[i], NULL);
+	for (size_t i = 0; report_pvs_words[i]; i++)
+		lvm_add(&c, report_pvs_words[i], NULL);
 	r = lvm_ask(&c, &text, call, err);
 	if (r == 0)
-		r = pv_report_parse(text.data, text.len, add_pv, &found, err);
+		r = report_pvs_parse(text.data, text.len, add_pv, &found, err);
 	if (r == -ENOMEM)
 		return error_code(err, ENOMEM, "cannot list the volume groups");
 	for (size_t i = 0; r >= 0 && i < found.n; i++)

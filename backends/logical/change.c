@@ -41,8 +41,8 @@ static bool depends(const struct lv *other, const struct lv *lv)
 static int check_alone(const struct logical_pool *p, const struct lv *lv,
 		       const char *what, struct error *err)
 {
-	for (size_t i = 0; i < p->report.n_lvs; i++) {
-		const struct lv *other = &p->report.lvs[i];
+	for (size_t i = 0; i < p->vg.n_lvs; i++) {
+		const struct lv *other = &p->vg.lvs[i];
 
 		if (!depends(other, lv))
 			continue;
@@ -77,21 +77,21 @@ static int find_target(struct logical_pool *p, const char *name, const char *alo
 		return r;
 	t->kind = lv->kind;
 	t->size = lv->size;
-	t->extent = p->report.extent_size;
+	t->extent = p->vg.extent_size;
 	t->active = lv->active;
-	snprintf(t->lv, sizeof(t->lv), "%s/%s", p->vg, name);
+	snprintf(t->lv, sizeof(t->lv), "%s/%s", p->name, name);
 	t->path = group_path(p, name);
 	return t->path ? 0 : error_code(err, ENOMEM, "cannot use volume '%s'", name);
 }
 
 /* -- removing and renaming -- */
 
-static bool patch_removed(struct vg_report *r, const void *name)
+static bool patch_removed(struct vg *r, const void *name)
 {
-	struct lv *lv = vg_report_find(r, name);
+	struct lv *lv = vg_find(r, name);
 
 	if (lv)
-		vg_report_remove(r, lv);
+		vg_remove(r, lv);
 	return lv;
 }
 
@@ -115,12 +115,12 @@ struct renaming {
 	const char *from, *to;
 };
 
-static bool patch_renamed(struct vg_report *r, const void *arg)
+static bool patch_renamed(struct vg *r, const void *arg)
 {
 	const struct renaming *names = arg;
-	struct lv *lv = vg_report_find(r, names->from);
+	struct lv *lv = vg_find(r, names->from);
 
-	return lv && vg_report_rename(r, lv, names->to) == 0;
+	return lv && vg_rename(r, lv, names->to) == 0;
 }
 
 int logical_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
@@ -130,13 +130,13 @@ int logical_vol_rename(void *pool, const char *from, const char *to, unsigned fl
 	struct renaming names = { from, to };
 	AUTO_TARGET struct target t = { 0 };
 	struct lvm_command c;
-	int r = logical_name_check(p->vg, to, err);
+	int r = logical_name_check(p->name, to, err);
 
 	if (r == 0)
 		r = find_target(p, from, NULL, &t, call, err);
 	if (r < 0)
 		return r;
-	lvm_begin(&c, "lvrename", p->vg, from, to, NULL);
+	lvm_begin(&c, "lvrename", p->name, from, to, NULL);
 	r = group_change(p, &c, patch_renamed, &names, call, err);
 	return r < 0 ? error_prefix(err, "cannot rename volume '%s' to '%s'", from, to)
 		     : 0;
@@ -149,10 +149,10 @@ struct sizing {
 	uint64_t size;
 };
 
-static bool patch_resized(struct vg_report *r, const void *arg)
+static bool patch_resized(struct vg *r, const void *arg)
 {
 	const struct sizing *to = arg;
-	struct lv *lv = vg_report_find(r, to->name);
+	struct lv *lv = vg_find(r, to->name);
 
 	if (!lv)
 		return false;
@@ -288,8 +288,7 @@ static bool pool_has_room(struct logical_pool *p, const char *name, struct call 
 		return false;
 	SCOPED_LOOK(p);
 	const struct lv *lv = logical_find(p, name);
-	const struct lv *in =
-		lv && lv->pool ? vg_report_find(&p->report, lv->pool) : NULL;
+	const struct lv *in = lv && lv->pool ? vg_find(&p->vg, lv->pool) : NULL;
 
 	return in && in->room / 10000 * (10000 - in->filled) >
 			     lv->size - MIN(lv->size, logical_used(lv));

@@ -35,8 +35,8 @@ static const struct lv *thin_pool(const struct logical_pool *p)
 	const struct lv *best = NULL;
 	uint64_t most = 0;
 
-	for (size_t i = 0; i < p->report.n_lvs; i++) {
-		const struct lv *lv = &p->report.lvs[i];
+	for (size_t i = 0; i < p->vg.n_lvs; i++) {
+		const struct lv *lv = &p->vg.lvs[i];
 		uint64_t left = lv->room / 10000 * (10000 - lv->filled);
 
 		if (lv->kind != LV_THINPOOL || (best && left <= most))
@@ -73,7 +73,7 @@ static int plan_snapshot(const struct logical_pool *p, const struct volume_spec 
 	plan->size = of->size;
 	/* one that has run full is lost: without another wish it has room for all */
 	plan->room = spec->has_allocation && spec->allocation ? plan->room : of->size;
-	snprintf(plan->of, sizeof(plan->of), "%s/%s", p->vg, of->name);
+	snprintf(plan->of, sizeof(plan->of), "%s/%s", p->name, of->name);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ static void plan_sparse(const struct logical_pool *p, const struct volume_spec *
 
 	if (pool) {
 		plan->kind = LV_THIN;
-		snprintf(plan->of, sizeof(plan->of), "%s/%s", p->vg, pool->name);
+		snprintf(plan->of, sizeof(plan->of), "%s/%s", p->name, pool->name);
 	} else if (spec->allocation) {
 		plan->kind = LV_SPARSE;
 	}
@@ -106,13 +106,13 @@ static int make_plan(struct logical_pool *p, const char *name,
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	const struct lv *other = vg_report_find(&p->report, name);
-	uint64_t extent = p->report.extent_size;
+	const struct lv *other = vg_find(&p->vg, name);
+	uint64_t extent = p->vg.extent_size;
 
 	if (other)
 		return error_set(err, EEXIST,
 				 "volume group '%s' has a logical volume '%s' already%s",
-				 p->vg, name,
+				 p->name, name,
 				 lv_is_volume(other) ? "" : ", which is no volume of it");
 	*plan = (struct plan){ .name = name, .kind = LV_PLAIN };
 	r = round_up(spec->has_capacity ? spec->capacity : 0, extent, &plan->size, err);
@@ -127,10 +127,10 @@ static int make_plan(struct logical_pool *p, const char *name,
 	return 0;
 }
 
-static bool patch_created(struct vg_report *r, const void *arg)
+static bool patch_created(struct vg *r, const void *arg)
 {
 	const struct plan *plan = arg;
-	struct lv *lv = vg_report_add(r, plan->name);
+	struct lv *lv = vg_add(r, plan->name);
 
 	if (!lv)
 		return false;
@@ -163,10 +163,10 @@ static int carry_out(struct logical_pool *p, const struct plan *plan, struct cal
 		lvm_add(&c, "--virtualsize", size, "--thinpool", plan->of, NULL);
 	else if (plan->kind == LV_SPARSE)
 		lvm_add(&c, "--type", "snapshot", "--size", room, "--virtualsize", size,
-			p->vg, NULL);
+			p->name, NULL);
 	else
-		lvm_add(&c, "--zero", "y", "--wipesignatures", "y", "--size", size, p->vg,
-			NULL);
+		lvm_add(&c, "--zero", "y", "--wipesignatures", "y", "--size", size,
+			p->name, NULL);
 	return group_change(p, &c, patch_created, plan, call, err);
 }
 
@@ -175,7 +175,7 @@ int logical_vol_create(void *pool, const char *name, const struct volume_spec *s
 {
 	struct logical_pool *p = pool;
 	struct plan plan;
-	int r = logical_name_check(p->vg, name, err);
+	int r = logical_name_check(p->name, name, err);
 
 	if (r < 0)
 		return r;

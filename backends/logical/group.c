@@ -23,10 +23,10 @@ void group_free(struct logical_pool *p)
 {
 	if (!p)
 		return;
-	vg_report_clear(&p->report);
+	vg_clear(&p->vg);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->settled);
-	free(p->vg);
+	free(p->name);
 	free(p->links);
 	free(p->backup);
 	free(p);
@@ -48,12 +48,12 @@ int group_new(const struct pool_spec *spec, const struct host *host,
 	pthread_condattr_destroy(&attr);
 	p->host = host;
 	p->stale = true;
-	p->vg = strdup(spec->source.name);
+	p->name = strdup(spec->source.name);
 	if (asprintf(&p->links, "/dev/%s", spec->source.name) < 0)
 		p->links = NULL;
 	if (asprintf(&p->backup, "/etc/lvm/backup/%s", spec->source.name) < 0)
 		p->backup = NULL;
-	if (!p->vg || !p->links || !p->backup)
+	if (!p->name || !p->links || !p->backup)
 		return error_code(err, ENOMEM, "cannot start the pool");
 	*out = take(p);
 	return 0;
@@ -68,19 +68,19 @@ char *group_path(const struct logical_pool *p, const char *lv)
 
 /* -- asking -- */
 
-int group_ask(const char *vg, struct vg_report *out, struct call *call, struct error *err)
+int group_ask(const char *vg, struct vg *out, struct call *call, struct error *err)
 {
 	AUTO_BUF struct buf text = { 0 };
 	struct lvm_command c;
 	int r;
 
 	lvm_begin(&c, "fullreport", NULL);
-	for (size_t i = 0; vg_report_words[i]; i++)
-		lvm_add(&c, vg_report_words[i], NULL);
+	for (size_t i = 0; report_words[i]; i++)
+		lvm_add(&c, report_words[i], NULL);
 	lvm_add(&c, vg, NULL);
 	r = lvm_ask(&c, &text, call, err);
 	if (r == 0)
-		r = vg_report_parse(text.data, text.len, out, err);
+		r = report_parse(text.data, text.len, out, err);
 	if (r == -ENODEV)
 		return error_set(err, ENODEV,
 				 "there is no volume group '%s' on this host", vg);
@@ -130,7 +130,7 @@ static int wait_settled(struct logical_pool *p, struct call *call, struct error 
 
 	return code ? error_set(err, ETIMEDOUT,
 				"lvm has not answered in time for the volume group '%s'",
-				p->vg)
+				p->name)
 		    : 0;
 }
 
@@ -140,22 +140,22 @@ static int refresh(struct logical_pool *p, struct call *call, struct error *err)
 {
 	unsigned changes = p->changes;
 	struct group_stamp before;
-	struct vg_report report = { 0 };
+	struct vg report = { 0 };
 	int r;
 
 	p->refreshing = true;
 	pthread_mutex_unlock(&p->lock);
 	before = stamp(p);
-	r = group_ask(p->vg, &report, call, err);
+	r = group_ask(p->name, &report, call, err);
 	pthread_mutex_lock(&p->lock);
 	p->refreshing = false;
 	pthread_cond_broadcast(&p->settled);
 	if (r < 0) {
-		vg_report_clear(&report);
+		vg_clear(&report);
 		return r;
 	}
-	vg_report_clear(&p->report);
-	p->report = report;
+	vg_clear(&p->vg);
+	p->vg = report;
 	p->seen = before;
 	p->partial = false;
 	p->stale = p->changing || p->changes != changes;
@@ -208,7 +208,7 @@ int group_change(struct logical_pool *p, struct lvm_command *c, group_patch patc
 	p->changes++;
 	pthread_cond_broadcast(&p->settled);
 	p->partial = true;
-	if (r < 0 || !known || p->stale || !patch || !patch(&p->report, arg))
+	if (r < 0 || !known || p->stale || !patch || !patch(&p->vg, arg))
 		p->stale = true;
 	else
 		p->seen = stamp(p);

@@ -19,7 +19,7 @@ struct group_stamp {
 
 /* A logical pool. lock guards what stands below it, and is never held across a call. */
 struct logical_pool {
-	char *vg;     /* the volume group's name */
+	char *name;   /* the volume group's */
 	char *links;  /* "/dev/VG" */
 	char *backup; /* where LVM keeps the newest description of it */
 	const struct host *host;
@@ -33,7 +33,7 @@ struct logical_pool {
 	bool stale;	  /* the report is not to be used */
 	bool partial;	  /* our last change is in it, but not all that it meant */
 	struct group_stamp seen;
-	struct vg_report report;
+	struct vg vg;
 };
 
 int group_new(const struct pool_spec *spec, const struct host *host,
@@ -41,8 +41,7 @@ int group_new(const struct pool_spec *spec, const struct host *host,
 void group_free(struct logical_pool *p);
 
 /* Asks lvm of a volume group. -ENODEV: this host has none of that name. */
-int group_ask(const char *vg, struct vg_report *out, struct call *call,
-	      struct error *err);
+int group_ask(const char *vg, struct vg *out, struct call *call, struct error *err);
 
 /*
  * Takes the pool's lock with a report in it that is true now: asks lvm only where
@@ -58,7 +57,7 @@ int group_look(struct logical_pool *p, bool whole, struct call *call, struct err
 void group_forget(struct logical_pool *p);
 
 /* Brings what a command did into the report; false: it cannot, and lvm is to be asked. */
-typedef bool (*group_patch)(struct vg_report *r, const void *arg);
+typedef bool (*group_patch)(struct vg *r, const void *arg);
 
 /* Runs a command that changes the group, one at a time, and brings what it did into the
  * report (patch may be NULL). Errors as lvm_change. */

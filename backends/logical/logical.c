@@ -51,7 +51,7 @@ static void map_changed(void *arg, enum change what, const char *map)
 
 	if (!map)
 		p->host->changed(p->host->ctx, CHANGE_ALL, NULL);
-	else if (logical_name_of_map(map, p->vg, lv))
+	else if (logical_name_of_map(map, p->name, lv))
 		p->host->changed(p->host->ctx, what, lv);
 }
 
@@ -70,7 +70,7 @@ static int watch_maps(struct logical_pool *p, struct error *err)
 
 /* -- activating -- */
 
-static bool any_active(const struct vg_report *r)
+static bool any_active(const struct vg *r)
 {
 	for (size_t i = 0; i < r->n_lvs; i++)
 		if (r->lvs[i].active)
@@ -78,7 +78,7 @@ static bool any_active(const struct vg_report *r)
 	return false;
 }
 
-static bool all_active(const struct vg_report *r)
+static bool all_active(const struct vg *r)
 {
 	for (size_t i = 0; i < r->n_lvs; i++)
 		if (!r->lvs[i].active && !r->lvs[i].skipped)
@@ -95,7 +95,7 @@ static int activate(const char *vg, const char *yes, struct call *call, struct e
 }
 
 /* Where a disk is missing, what does not need it is activated and can be saved. */
-static int activate_all(const struct pool_spec *spec, const struct vg_report *report,
+static int activate_all(const struct pool_spec *spec, const struct vg *report,
 			struct call *call, struct error *err)
 {
 	const char *vg = spec->source.name;
@@ -118,7 +118,7 @@ static int activate_all(const struct pool_spec *spec, const struct vg_report *re
 	return r;
 }
 
-static bool is_local(const struct vg_report *r)
+static bool is_local(const struct vg *r)
 {
 	for (size_t i = 0; i < r->n_pvs; i++)
 		if (!block_is_local(r->pvs[i]))
@@ -129,7 +129,7 @@ static bool is_local(const struct vg_report *r)
 static int logical_start(const struct pool_spec *spec, const struct host *host,
 			 struct call *call, void **pool, struct error *err)
 {
-	struct vg_report report = { 0 };
+	struct vg report = { 0 };
 	struct logical_pool *p = NULL;
 	int r = check_name(spec, err);
 
@@ -149,7 +149,7 @@ static int logical_start(const struct pool_spec *spec, const struct host *host,
 		p->local = is_local(&report);
 		r = watch_maps(p, err);
 	}
-	vg_report_clear(&report);
+	vg_clear(&report);
 	if (r < 0)
 		group_free(p);
 	else
@@ -168,7 +168,7 @@ static void logical_detach(void *pool)
 }
 
 /* All of them are looked at before the first is deactivated. */
-static int check_unused(const struct logical_pool *p, const struct vg_report *report,
+static int check_unused(const struct logical_pool *p, const struct vg *report,
 			struct error *err)
 {
 	for (size_t i = 0; i < report->n_lvs; i++) {
@@ -194,28 +194,28 @@ static int check_unused(const struct logical_pool *p, const struct vg_report *re
 static int deactivate(const struct logical_pool *p, struct call *call, struct error *err)
 {
 	struct error ignored;
-	int r = activate(p->vg, "n", call, err);
+	int r = activate(p->name, "n", call, err);
 
 	/* some may be inactive now */
 	if (r < 0)
-		activate(p->vg, "y", call, &ignored);
+		activate(p->name, "y", call, &ignored);
 	return r;
 }
 
 static int logical_stop(void *pool, struct call *call, struct error *err)
 {
 	struct logical_pool *p = pool;
-	struct vg_report report = { 0 };
-	int r = group_ask(p->vg, &report, call, err);
+	struct vg report = { 0 };
+	int r = group_ask(p->name, &report, call, err);
 
 	if (r == 0)
 		r = check_unused(p, &report, err);
 	if (r == 0 && any_active(&report))
 		r = deactivate(p, call, err);
-	vg_report_clear(&report);
+	vg_clear(&report);
 	/* a group that is gone has nothing to deactivate */
 	if (r < 0 && r != -ENODEV)
-		return error_prefix(err, "cannot deactivate volume group '%s'", p->vg);
+		return error_prefix(err, "cannot deactivate volume group '%s'", p->name);
 	logical_detach(p);
 	return 0;
 }
@@ -243,9 +243,9 @@ static int logical_pool_stat(void *pool, struct pool_stat *out, struct call *cal
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	out->capacity = p->report.size;
-	out->available = p->report.free;
-	out->allocation = p->report.size - p->report.free;
+	out->capacity = p->vg.size;
+	out->available = p->vg.free;
+	out->allocation = p->vg.size - p->vg.free;
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 
 DEFINE_CLEANUP(cleanup_json, json_t *, json_decref)
 
-const char *const vg_report_words[] = {
+const char *const report_words[] = {
 	"--reportformat",
 	"json",
 	"--units",
@@ -43,8 +43,8 @@ const char *const vg_report_words[] = {
 	NULL
 };
 
-const char *const pv_report_words[] = { "--reportformat", "json", "-o", "vg_name,pv_name",
-					NULL };
+const char *const report_pvs_words[] = { "--reportformat", "json", "-o",
+					 "vg_name,pv_name", NULL };
 
 static int malformed(const char *what, struct error *err)
 {
@@ -210,29 +210,6 @@ static int read_lv(const json_t *row, struct lv *lv, struct error *err)
 	return read_sizes(row, lv, err);
 }
 
-static void lv_clear(struct lv *lv)
-{
-	char *const texts[] = { lv->name, lv->uuid, lv->origin,
-				lv->pool, lv->snap, lv->snap_of };
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		free(texts[i]);
-	for (size_t i = 0; i < lv->n_extents; i++)
-		free(lv->extents[i].device);
-	free(lv->extents);
-}
-
-void vg_report_clear(struct vg_report *r)
-{
-	for (size_t i = 0; i < r->n_lvs; i++)
-		lv_clear(&r->lvs[i]);
-	for (size_t i = 0; i < r->n_pvs; i++)
-		free(r->pvs[i]);
-	free(r->lvs);
-	free(r->pvs);
-	*r = (struct vg_report){ 0 };
-}
-
 /* -- extents -- */
 
 /* "/dev/sda:0-9": from the right, since names have colons in them. */
@@ -277,7 +254,7 @@ static int add_ranges(struct lv *lv, const char *ranges, uint64_t extent_size,
 	return 0;
 }
 
-static int read_segment(const json_t *row, struct vg_report *out, struct error *err)
+static int read_segment(const json_t *row, struct vg *out, struct error *err)
 {
 	const char *name = text_of(row, "lv_name"),
 		   *ranges = text_of(row, "seg_pe_ranges");
@@ -288,7 +265,7 @@ static int read_segment(const json_t *row, struct vg_report *out, struct error *
 	if (!name || !ranges)
 		return malformed("a segment", err);
 	r = read_number(row, "chunk_size", &chunk, err);
-	lv = r < 0 ? NULL : vg_report_find(out, name);
+	lv = r < 0 ? NULL : vg_find(out, name);
 	if (lv && lv->kind == LV_THINPOOL)
 		lv->chunk = chunk;
 	return lv ? add_ranges(lv, ranges, out->extent_size, err) : r;
@@ -296,12 +273,7 @@ static int read_segment(const json_t *row, struct vg_report *out, struct error *
 
 /* -- the whole -- */
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct lv *)a)->name, ((const struct lv *)b)->name);
-}
-
-static int read_group(const json_t *row, struct vg_report *out, struct error *err)
+static int read_group(const json_t *row, struct vg *out, struct error *err)
 {
 	uint64_t missing = 0;
 	int r;
@@ -317,7 +289,7 @@ static int read_group(const json_t *row, struct vg_report *out, struct error *er
 	return 0;
 }
 
-static int read_pvs(const json_t *rows, struct vg_report *out, struct error *err)
+static int read_pvs(const json_t *rows, struct vg *out, struct error *err)
 {
 	out->pvs = calloc(json_array_size(rows) + 1, sizeof(*out->pvs));
 	if (!out->pvs)
@@ -334,7 +306,7 @@ static int read_pvs(const json_t *rows, struct vg_report *out, struct error *err
 	return 0;
 }
 
-static int read_lvs(const json_t *rows, struct vg_report *out, struct error *err)
+static int read_lvs(const json_t *rows, struct vg *out, struct error *err)
 {
 	out->lvs = calloc(json_array_size(rows) + 1, sizeof(*out->lvs));
 	if (!out->lvs)
@@ -345,11 +317,7 @@ static int read_lvs(const json_t *rows, struct vg_report *out, struct error *err
 		if (r < 0)
 			return r;
 	}
-	qsort(out->lvs, out->n_lvs, sizeof(*out->lvs), by_name);
-	for (size_t i = 1; i < out->n_lvs; i++)
-		if (!by_name(&out->lvs[i - 1], &out->lvs[i]))
-			return malformed("two logical volumes of one name", err);
-	return 0;
+	return vg_sort(out) ? 0 : malformed("two logical volumes of one name", err);
 }
 
 /* The one element of "report". */
@@ -369,14 +337,13 @@ static int read_document(const char *text, size_t len, json_t **root,
 	return 0;
 }
 
-int vg_report_parse(const char *text, size_t len, struct vg_report *out,
-		    struct error *err)
+int report_parse(const char *text, size_t len, struct vg *out, struct error *err)
 {
 	CLEANUP(cleanup_json) json_t *root = NULL;
 	const json_t *all = NULL, *vg, *pv, *lv, *seg;
 	int r;
 
-	*out = (struct vg_report){ 0 };
+	*out = (struct vg){ 0 };
 	r = read_document(text, len, &root, &all, err);
 	if (r < 0)
 		return r;
@@ -395,8 +362,8 @@ int vg_report_parse(const char *text, size_t len, struct vg_report *out,
 	return r;
 }
 
-int pv_report_parse(const char *text, size_t len, pv_each each, void *arg,
-		    struct error *err)
+int report_pvs_parse(const char *text, size_t len, pv_each each, void *arg,
+		     struct error *err)
 {
 	CLEANUP(cleanup_json) json_t *root = NULL;
 	const json_t *all = NULL, *rows;
@@ -417,93 +384,4 @@ int pv_report_parse(const char *text, size_t len, pv_each each, void *arg,
 			r = each(arg, vg, pv);
 	}
 	return r < 0 ? r : 0;
-}
-
-/* -- what becomes known by our own changes -- */
-
-struct lv *vg_report_find(const struct vg_report *r, const char *name)
-{
-	struct lv key = { .name = (char *)name };
-
-	if (!r->n_lvs)
-		return NULL;
-	return bsearch(&key, r->lvs, r->n_lvs, sizeof(*r->lvs), by_name);
-}
-
-static size_t place_of(const struct vg_report *r, const char *name)
-{
-	size_t low = 0, high = r->n_lvs;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (strcmp(r->lvs[middle].name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct lv *insert(struct vg_report *r, const struct lv *lv)
-{
-	size_t at = place_of(r, lv->name);
-
-	memmove(&r->lvs[at + 1], &r->lvs[at], (r->n_lvs - at) * sizeof(*r->lvs));
-	r->lvs[at] = *lv;
-	r->n_lvs++;
-	return &r->lvs[at];
-}
-
-static void cut(struct vg_report *r, struct lv *lv)
-{
-	size_t at = lv - r->lvs;
-
-	memmove(lv, lv + 1, (--r->n_lvs - at) * sizeof(*lv));
-}
-
-struct lv *vg_report_add(struct vg_report *r, const char *name)
-{
-	struct lv *more = reallocarray(r->lvs, r->n_lvs + 1, sizeof(*more));
-	struct lv lv = { .active = true };
-
-	if (!more)
-		return NULL;
-	r->lvs = more;
-	lv.name = strdup(name);
-	return lv.name ? insert(r, &lv) : NULL;
-}
-
-void vg_report_remove(struct vg_report *r, struct lv *lv)
-{
-	lv_clear(lv);
-	cut(r, lv);
-}
-
-int vg_report_rename(struct vg_report *r, struct lv *lv, const char *to)
-{
-	char *name = strdup(to);
-	struct lv moved = *lv;
-
-	if (!name)
-		return -ENOMEM;
-	free(moved.name);
-	moved.name = name;
-	cut(r, lv);
-	insert(r, &moved);
-	return 0;
-}
-
-bool lv_is_volume(const struct lv *lv)
-{
-	return lv->kind < LV_THINPOOL && !lv->snap;
-}
-
-bool lv_is_snapshot_of(const struct lv *lv, const struct lv *volume)
-{
-	if (!lv->snap || lv->kind >= LV_THINPOOL)
-		return false;
-	if (lv->snap_of && volume->uuid && !strcmp(lv->snap_of, volume->uuid))
-		return true;
-	return lv->origin && !strcmp(lv->origin, volume->name);
 }

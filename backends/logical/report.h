@@ -1,82 +1,24 @@
 /*
- * What lvm's report says of a volume group, as data. Knows nothing of processes, so that
- * unit tests can feed it anything.
+ * What lvm's reports say, read into data. Knows nothing of processes, so that unit tests
+ * can feed it anything.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
-#include "backends/support/buf.h"
+#include "backends/logical/vg.h"
 #include "backends/support/error.h"
-#include "backends/support/spec.h"
-
-/* The tags that mark a snapshot of ours: its name, and the UUID of the volume it is of.
- */
-#define LOGICAL_TAG_SNAPSHOT "storagefs.snapshot="
-#define LOGICAL_TAG_OF	     "storagefs.of="
-
-enum lv_kind {
-	LV_PLAIN,    /* has all its room: linear, striped, raid, mirror, cache */
-	LV_THIN,     /* in a thin pool */
-	LV_SNAPSHOT, /* stores what differs from its origin */
-	LV_SPARSE,   /* as LV_SNAPSHOT, of nothing but zeros */
-	LV_THINPOOL,
-	LV_HIDDEN, /* what else is no volume itself */
-};
-
-struct lv {
-	char *name, *uuid;
-	enum lv_kind kind;
-	char *origin;	      /* of snapshots, thin ones too; NULL: none, or gone */
-	char *pool;	      /* of thin volumes */
-	char *snap, *snap_of; /* by our tags; NULL: it is a volume */
-	uint64_t size;	      /* bytes; what a reader gets */
-	uint64_t room;	      /* bytes it takes of the volume group; of thin ones: 0 */
-	uint64_t chunk;	      /* of thin pools: bytes that are given and taken at once */
-	unsigned filled; /* hundredths of a per cent: of room, of thin ones of size */
-	bool active, open;
-	bool skipped; /* not to be activated by starting the pool */
-	bool invalid; /* a snapshot that has run full */
-	struct extent *extents;
-	size_t n_extents;
-};
-
-struct vg_report {
-	uint64_t size, free, extent_size; /* bytes */
-	unsigned missing;		  /* physical volumes */
-	char **pvs;
-	size_t n_pvs;
-	struct lv *lvs; /* by name */
-	size_t n_lvs;
-};
 
 /* What to ask: the words behind `lvm fullreport`, ended by NULL; the group's name is to
  * follow. */
-extern const char *const vg_report_words[];
+extern const char *const report_words[];
 
-/* Reads the answer. -EBADMSG: it is not what lvm says. out is for vg_report_clear also
+/* Reads the answer. -EBADMSG: it is not what lvm says. out is for vg_clear() also
  * when this fails. */
-int vg_report_parse(const char *text, size_t len, struct vg_report *out,
-		    struct error *err);
-void vg_report_clear(struct vg_report *r);
-
-/* NULL: there is none. */
-struct lv *vg_report_find(const struct vg_report *r, const char *name);
-
-/* Adds one, of which this is known; NULL: no memory. */
-struct lv *vg_report_add(struct vg_report *r, const char *name);
-void vg_report_remove(struct vg_report *r, struct lv *lv);
-/* -ENOMEM */
-int vg_report_rename(struct vg_report *r, struct lv *lv, const char *to);
-
-/* Whether it is to be seen among the volumes. */
-bool lv_is_volume(const struct lv *lv);
-/* Whether it is a snapshot, made by us, of the volume; and its tag's name. */
-bool lv_is_snapshot_of(const struct lv *lv, const struct lv *volume);
+int report_parse(const char *text, size_t len, struct vg *out, struct error *err);
 
 /* All pairs of a volume group and a physical volume that `pvs` lists. */
 typedef int (*pv_each)(void *arg, const char *vg, const char *pv);
-extern const char *const pv_report_words[];
-int pv_report_parse(const char *text, size_t len, pv_each each, void *arg,
-		    struct error *err);
+extern const char *const report_pvs_words[];
+int report_pvs_parse(const char *text, size_t len, pv_each each, void *arg,
+		     struct error *err);

@@ -35,8 +35,8 @@ static int fill(const struct logical_pool *p, const struct lv *volume, const cha
 {
 	s->thin = volume->kind == LV_THIN;
 	snprintf(s->name, sizeof(s->name), "%s", lv);
-	snprintf(s->lv, sizeof(s->lv), "%s/%s", p->vg, lv);
-	snprintf(s->of, sizeof(s->of), "%s/%s", p->vg, volume->name);
+	snprintf(s->lv, sizeof(s->lv), "%s/%s", p->name, lv);
+	snprintf(s->of, sizeof(s->of), "%s/%s", p->name, volume->name);
 	snprintf(s->tag, sizeof(s->tag), LOGICAL_TAG_SNAPSHOT "%s", snap);
 	snprintf(s->tag_of, sizeof(s->tag_of), LOGICAL_TAG_OF "%s",
 		 volume->uuid ? volume->uuid : "?");
@@ -81,9 +81,9 @@ int logical_snap_list(void *pool, const char *name, vol_each each, void *arg,
 
 	if (!volume)
 		return logical_no_volume(p, name, err);
-	for (size_t i = 0; r >= 0 && i < p->report.n_lvs; i++)
-		if (lv_is_snapshot_of(&p->report.lvs[i], volume))
-			r = each(arg, p->report.lvs[i].snap);
+	for (size_t i = 0; r >= 0 && i < p->vg.n_lvs; i++)
+		if (lv_is_snapshot_of(&p->vg.lvs[i], volume))
+			r = each(arg, p->vg.lvs[i].snap);
 	return r;
 }
 
@@ -118,8 +118,8 @@ static int pick_name(const struct logical_pool *p, const char *volume, const cha
 				"'%s': LVM takes no more than 127 characters for "
 				"both",
 				snap, volume);
-		if (!vg_report_find(&p->report, lv))
-			return logical_name_check(p->vg, lv, err);
+		if (!vg_find(&p->vg, lv))
+			return logical_name_check(p->name, lv, err);
 	}
 }
 
@@ -172,7 +172,7 @@ int logical_snap_create(void *pool, const char *name, const char *snap, struct c
 {
 	struct logical_pool *p = pool;
 	AUTO_SNAPSHOT struct snapshot s = { 0 };
-	int r = logical_name_check(p->vg, snap, err);
+	int r = logical_name_check(p->name, snap, err);
 
 	if (r == 0)
 		r = plan_new(p, name, snap, &s, call, err);
@@ -230,7 +230,7 @@ static int check_merged(struct logical_pool *p, const struct snapshot *s,
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	if (!vg_report_find(&p->report, s->name))
+	if (!vg_find(&p->vg, s->name))
 		return 0;
 	return error_set(err, EBUSY,
 			 "LVM merges '%s' only when nothing uses it and its origin any "

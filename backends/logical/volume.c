@@ -10,13 +10,13 @@
 
 int logical_no_volume(const struct logical_pool *p, const char *name, struct error *err)
 {
-	return error_set(err, ENOENT, "volume group '%s' has no volume '%s'", p->vg,
+	return error_set(err, ENOENT, "volume group '%s' has no volume '%s'", p->name,
 			 name);
 }
 
 struct lv *logical_find(const struct logical_pool *p, const char *name)
 {
-	struct lv *lv = vg_report_find(&p->report, name);
+	struct lv *lv = vg_find(&p->vg, name);
 
 	return lv && lv_is_volume(lv) ? lv : NULL;
 }
@@ -24,8 +24,8 @@ struct lv *logical_find(const struct logical_pool *p, const char *name)
 struct lv *logical_find_snapshot(const struct logical_pool *p, const struct lv *of,
 				 const char *snap)
 {
-	for (size_t i = 0; i < p->report.n_lvs; i++) {
-		struct lv *lv = &p->report.lvs[i];
+	for (size_t i = 0; i < p->vg.n_lvs; i++) {
+		struct lv *lv = &p->vg.lvs[i];
 
 		if (lv_is_snapshot_of(lv, of) && !strcmp(lv->snap, snap))
 			return lv;
@@ -47,9 +47,9 @@ int logical_list(void *pool, vol_each each, void *arg, struct call *call,
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	for (size_t i = 0; r >= 0 && i < p->report.n_lvs; i++)
-		if (lv_is_volume(&p->report.lvs[i]))
-			r = each(arg, p->report.lvs[i].name);
+	for (size_t i = 0; r >= 0 && i < p->vg.n_lvs; i++)
+		if (lv_is_volume(&p->vg.lvs[i]))
+			r = each(arg, p->vg.lvs[i].name);
 	return r;
 }
 
@@ -226,7 +226,7 @@ static uint64_t chunk_of(const struct logical_pool *p, const struct lv *lv)
 	const struct lv *in = NULL;
 
 	if (lv->kind == LV_THIN && lv->pool)
-		in = vg_report_find(&p->report, lv->pool);
+		in = vg_find(&p->vg, lv->pool);
 	return in ? in->chunk : 0;
 }
 
