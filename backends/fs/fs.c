@@ -54,14 +54,27 @@ static int fs_check(const struct pool_spec *spec, const struct host *host,
 	return 0;
 }
 
-/* What there is to mount, and how; type is libvirt's "auto" or a format. */
+static int check_driver(const struct format *format, struct error *err)
+{
+	if (!format || !format->cannot_mount)
+		return 0;
+	return error_set(err, EOPNOTSUPP,
+			 "a filesystem of format '%s' cannot be mounted: %s",
+			 format->name, format->cannot_mount);
+}
+
+/* What there is to mount, and how. *format NULL: what libblkid calls it is the kernel's
+ * name too. */
 static int pick_type(const struct pool_spec *spec, const char *path,
 		     struct device_content *found, const struct format **format,
 		     struct error *err)
 {
-	int r = device_look(path, found, err);
+	int r;
 
 	*format = format_find(spec->source.format);
+	r = check_driver(*format, err);
+	if (r == 0)
+		r = device_look(path, found, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -70,17 +83,14 @@ static int pick_type(const struct pool_spec *spec, const char *path,
 				 "no-overwrite' makes the one that the definition "
 				 "names",
 				 path);
-	if (!*format)
-		*format = format_of_content(found);
+	if (*format)
+		return 0;
+	*format = format_of_content(found);
 	if (!*format && !found->filesystem)
 		return error_set(err, EINVAL,
 				 "device '%s' has %s, which is no filesystem", path,
 				 found->type);
-	if (*format && (*format)->cannot_mount)
-		return error_set(err, EOPNOTSUPP,
-				 "a filesystem of format '%s' cannot be mounted: %s",
-				 (*format)->name, (*format)->cannot_mount);
-	return 0;
+	return check_driver(*format, err);
 }
 
 /* Linux does not tell the variants of ufs apart, and libblkid does. */
