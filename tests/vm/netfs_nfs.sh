@@ -4,38 +4,16 @@
 mount_options=timeout=10
 . "${0%/*}/vm.sh"
 need_backend netfs
-need rpcbind exportfs rpc.nfsd rpc.mountd showmount
 . "${0%/*}/netfs.sh"
 
 story_end()
 {
 	ip link set lo up
-	rpc.nfsd 0
-	for pid in $servers; do
-		kill "$pid" 2>/dev/null || :
-	done
+	stop_nfs
 	mounts_below_tmp | sort -r | while read -r at_; do umount -fl "$at_"; done
 }
 
-# -- a server --
-
-modprobe -a nfsd lockd nfs nfsv3 nfsv4
-mount -t nfsd nfsd /proc/fs/nfsd
-mkdir -p "$tmp/srv/export" /var/lib/nfs/v4recovery /run/rpc_pipefs /run/rpcbind
-mount -t rpc_pipefs rpc /run/rpc_pipefs 2>/dev/null || :
-cat >/etc/exports <<END
-$tmp/srv 127.0.0.1(rw,fsid=0,no_subtree_check,insecure,no_root_squash)
-$tmp/srv/export 127.0.0.1(rw,no_root_squash,no_subtree_check,insecure,fsid=1)
-END
-rpcbind -w -f &
-servers=$!
-eventually 60 rpcinfo -p 127.0.0.1
-exportfs -ra
-rpc.mountd -F &
-servers="$servers $!"
-rpc.nfsd -G 10 -L 10 2
-echo Y >/proc/fs/nfsd/v4_end_grace
-eventually 60 showmount -e 127.0.0.1
+start_nfs "$tmp/srv"
 
 # -- discovery --
 
