@@ -159,6 +159,7 @@ bool pool_is_active(struct pool *p, struct call *call)
 	const struct backend *b;
 	struct error err = { 0 };
 	bool active = false;
+	int r;
 
 	pool_lock(p);
 	d = definition_ref(p->now);
@@ -167,9 +168,11 @@ bool pool_is_active(struct pool *p, struct call *call)
 	if (!b || definition_check_paths(d, &err) < 0)
 		return false;
 	/* where nothing is to be seen outside the daemon, its mark is all there is */
-	if (!BACKEND_HAS(b, check))
+	r = BACKEND_HAS(b, check) ? b->check(&d->spec, &p->host, call, &active, &err)
+				  : -EOPNOTSUPP;
+	if (r == -EOPNOTSUPP)
 		return mark_is_set(d->spec.name, d->spec.uuid);
-	return !b->check(&d->spec, &p->host, call, &active, &err) && active;
+	return r == 0 && active;
 }
 
 /* -- down -- */
