@@ -141,9 +141,8 @@ static const char *secret_id(const struct login *l)
  * target's user name in the first line and its password in the second: libvirt's XML has
  * no place for them.
  */
-static int set_mutual(const struct login *l, struct iscsi_context *ctx, struct error *err)
+static int get_mutual(const struct login *l, struct chap *out, struct error *err)
 {
-	WIPED_BUF struct buf value = { 0 };
 	AUTO_FREE char *usage = NULL;
 	struct error ignored = { 0 };
 	char *password;
@@ -151,16 +150,16 @@ static int set_mutual(const struct login *l, struct iscsi_context *ctx, struct e
 
 	if (asprintf(&usage, "%s/mutual", secret_id(l)) < 0)
 		return error_code(err, ENOMEM, "cannot log in");
-	r = l->host.secret(l->host.ctx, &(struct secret_ref){ .usage = usage }, &value,
-			   &ignored);
+	r = l->host.secret(l->host.ctx, &(struct secret_ref){ .usage = usage },
+			   &out->mutual, &ignored);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return error_copy(err, &ignored);
-	password = value.len ? strchr(value.data, '\n') : NULL;
-	if (check_password(usage, &value, err) < 0)
+	password = out->mutual.len ? strchr(out->mutual.data, '\n') : NULL;
+	if (check_password(usage, &out->mutual, err) < 0)
 		return -err->code;
-	if (!password || password == value.data || !password[1])
+	if (!password || password == out->mutual.data || !password[1])
 		return error_set(
 			err, EINVAL,
 			"the secret '%s' has to have two lines: the name by which the "
@@ -168,21 +167,43 @@ static int set_mutual(const struct login *l, struct iscsi_context *ctx, struct e
 			usage);
 	*password++ = '\0';
 	password[strcspn(password, "\n")] = '\0';
-	iscsi_set_target_username_pwd(ctx, value.data, password);
+	out->target_name = out->mutual.data;
+	out->target_password = password;
 	return 0;
+}
+
+int login_chap(const struct login *l, struct chap *out, struct error *err)
+{
+	int r;
+
+	if (!l->username)
+		return 0;
+	r = l->host.secret(l->host.ctx, &l->secret, &out->password, err);
+	if (r == 0)
+		r = check_password(secret_id(l), &out->password, err);
+	if (r < 0)
+		return error_prefix(err, "cannot log in as '%s'", l->username);
+	return get_mutual(l, out, err);
+}
+
+void chap_clear(struct chap *c)
+{
+	buf_wipe(&c->password);
+	buf_wipe(&c->mutual);
 }
 
 static int set_chap(const struct login *l, struct iscsi_context *ctx, struct error *err)
 {
-	WIPED_BUF struct buf password = { 0 };
-	int r = l->host.secret(l->host.ctx, &l->secret, &password, err);
+	AUTO_CHAP struct chap chap = { 0 };
+	int r = login_chap(l, &chap, err);
 
-	if (r == 0)
-		r = check_password(secret_id(l), &password, err);
-	if (r < 0)
-		return error_prefix(err, "cannot log in as '%s'", l->username);
-	iscsi_set_initiator_username_pwd(ctx, l->username, password.data);
-	return set_mutual(l, ctx, err);
+	if (r < 0 || !l->username)
+		return r;
+	iscsi_set_initiator_username_pwd(ctx, l->username, chap.password.data);
+	if (chap.target_name)
+		iscsi_set_target_username_pwd(ctx, chap.target_name,
+					      chap.target_password);
+	return 0;
 }
 
 void login_forget(struct iscsi_context *ctx)
@@ -206,7 +227,7 @@ struct iscsi_context *login_context(const struct login *l, struct error *err)
 					      : ISCSI_SESSION_DISCOVERY);
 	if (l->target)
 		iscsi_set_targetname(ctx, l->target);
-	if (l->username && set_chap(l, ctx, err) < 0) {
+	if (set_chap(l, ctx, err) < 0) {
 		iscsi_destroy_context(ctx);
 		return NULL;
 	}

@@ -29,6 +29,18 @@ int login_init(struct login *, const struct pool_source *, const char *target,
 	       const struct host *, struct error *);
 void login_clear(struct login *);
 
+/* The passwords of a login. */
+struct chap {
+	struct buf password, mutual;
+	/* in mutual; NULL: the target need not prove itself */
+	const char *target_name, *target_password;
+};
+void chap_clear(struct chap *); /* wipes them */
+#define AUTO_CHAP CLEANUP(chap_clear)
+
+/* Asks the host for them; without a user name there are none. */
+int login_chap(const struct login *, struct chap *out, struct error *);
+
 /* A context ready to connect. NULL: see err. */
 struct iscsi_context *login_context(const struct login *, struct error *);
 

@@ -74,7 +74,7 @@ static struct iscsi_pool *pool_new(const struct pool_spec *spec, const struct ho
 	return p;
 }
 
-static int check_source(const struct pool_source *s, struct error *err)
+int iscsi_check_source(const struct pool_source *s, struct error *err)
 {
 	if (s->n_hosts != 1)
 		return error_set(err, EINVAL,
@@ -92,7 +92,7 @@ static int start(const struct pool_spec *spec, const struct host *host, bool dir
 {
 	CLEANUP(cleanup_pool) struct iscsi_pool *p = NULL;
 	struct login login;
-	int r = check_source(&spec->source, err);
+	int r = iscsi_check_source(&spec->source, err);
 
 	if (r < 0)
 		return r;

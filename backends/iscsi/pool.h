@@ -28,6 +28,8 @@ struct iscsi_pool {
 	uint64_t last_ident;
 };
 
+/* One host and one target. */
+int iscsi_check_source(const struct pool_source *, struct error *);
 int iscsi_start(const struct pool_spec *, const struct host *, struct call *, void **pool,
 		struct error *);
 int iscsi_direct_start(const struct pool_spec *, const struct host *, struct call *,

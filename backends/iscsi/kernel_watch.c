@@ -1,0 +1,233 @@
+/*
+ * The kernel tells of units by events, and of a session's state to those alone who ask.
+ *
+ * A rescan waits for the target, so the thread is not waited for: who of the two ends
+ * last frees what they share. `lock` guards the fields, and is held while the host is
+ * told, which does not block.
+ */
+#include "backends/iscsi/kernel_watch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/common/uevent.h"
+#include "backends/iscsi/kernel_login.h"
+#include "backends/support/clock.h"
+
+#define LOOK_NS	   NS_PER_S
+#define RESCAN_NS  (30 * NS_PER_S)
+#define STACK_SIZE (256 * 1024)
+
+struct kernel_watch {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned users; /* the pool and the thread */
+	bool ends, away, rescan;
+	atomic_bool cancelled;
+	unsigned sid;
+	char *target;
+	const struct host *host;
+	char mark[SESSION_TEXT]; /* what the paths of its devices have in them */
+	struct uevent_watch *events;
+};
+
+/* Gives the lock back, with which it is called. */
+static void leave(struct kernel_watch *w)
+{
+	bool last = --w->users == 0;
+
+	pthread_mutex_unlock(&w->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->changed);
+	free(w->target);
+	free(w);
+}
+
+/* -- the session -- */
+
+/* With the lock held. */
+static void look(struct kernel_watch *w)
+{
+	char state[SESSION_TEXT] = "";
+	struct error err = { 0 };
+	bool away;
+
+	if (kernel_session_is(w->sid, w->target))
+		kernel_session_state(w->sid, state);
+	away = strcmp(state, "LOGGED_IN") != 0;
+	if (away == w->away)
+		return;
+	w->away = away;
+	if (!away) {
+		w->rescan = true; /* what it told meanwhile nobody heard */
+		w->host->lost(w->host->ctx, NULL);
+	} else if (*state) {
+		error_set(&err, EIO,
+			  "target '%s' does not answer: the kernel goes on trying",
+			  w->target);
+	} else {
+		error_set(&err, EIO,
+			  "somebody has logged out of target '%s': stop and start the "
+			  "pool",
+			  w->target);
+	}
+	if (err.code)
+		w->host->lost(w->host->ctx, &err);
+}
+
+/* With the lock held, which is given back meanwhile. */
+static void rescan(struct kernel_watch *w)
+{
+	struct call call = { .deadline_ns = clock_now() + RESCAN_NS,
+			     .cancelled = &w->cancelled };
+
+	w->rescan = false;
+	pthread_mutex_unlock(&w->lock);
+	kernel_rescan(w->sid, &call, NULL);
+	pthread_mutex_lock(&w->lock);
+}
+
+static void *run(void *arg)
+{
+	struct kernel_watch *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->ends) {
+		struct timespec at = clock_timespec(clock_now() + LOOK_NS);
+
+		if (!w->rescan)
+			pthread_cond_clockwait(&w->changed, &w->lock, CLOCK_MONOTONIC,
+					       &at);
+		if (!w->ends)
+			look(w);
+		if (!w->ends && w->rescan && !w->away)
+			rescan(w);
+	}
+	leave(w);
+	return NULL;
+}
+
+/* -- its units -- */
+
+/* ".../session1/target3:0:0/3:0:0:1/block/sdi": a disk, not one of its partitions. */
+static void on_disk(struct kernel_watch *w, const char *action, const char *device)
+{
+	const char *at = strstr(device, "/block/");
+	char path[512], name[UNIT_NAME];
+
+	if (!at || strchr(at + strlen("/block/"), '/') ||
+	    snprintf(path, sizeof(path), "%.*s", (int)(at - device), device) >=
+		    (int)sizeof(path) ||
+	    !kernel_unit_name(path, name))
+		return;
+	w->host->changed(w->host->ctx,
+			 !strcmp(action, "add")	     ? CHANGE_ADDED
+			 : !strcmp(action, "remove") ? CHANGE_REMOVED
+						     : CHANGE_DATA,
+			 name);
+}
+
+/* The target says that its list of units or the size of one is another. */
+static void on_unit(struct kernel_watch *w, const struct uevent *e)
+{
+	const char *news = uevent_get(e, "SDEV_UA");
+
+	if (!news || (strcmp(news, "REPORTED_LUNS_DATA_CHANGED") &&
+		      strcmp(news, "CAPACITY_DATA_HAS_CHANGED")))
+		return;
+	w->rescan = true;
+	pthread_cond_signal(&w->changed);
+}
+
+/* Of the devices of all the host: those of the session. */
+static void on_device(struct kernel_watch *w, const struct uevent *e)
+{
+	const char *device = uevent_get(e, "DEVPATH");
+	const char *subsystem = uevent_get(e, "SUBSYSTEM");
+	const char *action = uevent_get(e, "ACTION");
+
+	if (!device || !subsystem || !action || !strstr(device, w->mark))
+		return;
+	if (!strcmp(subsystem, "block"))
+		on_disk(w, action, device);
+	else if (!strcmp(subsystem, "scsi"))
+		on_unit(w, e);
+}
+
+static void on_event(void *arg, const struct uevent *e)
+{
+	struct kernel_watch *w = arg;
+
+	SCOPED_LOCK(&w->lock);
+	if (e)
+		on_device(w, e);
+	else
+		w->host->changed(w->host->ctx, CHANGE_ALL, NULL);
+}
+
+/* -- begin and end -- */
+
+static bool start_thread(struct kernel_watch *w)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+	int code;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	code = pthread_create(&thread, &attr, run, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return code == 0;
+}
+
+int kernel_watch_start(unsigned sid, const char *target, const struct host *host,
+		       struct kernel_watch **out, struct error *err)
+{
+	struct kernel_watch *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return error_code(err, ENOMEM, "cannot watch target '%s'", target);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->changed, NULL);
+	w->users = 1;
+	w->sid = sid;
+	w->host = host;
+	snprintf(w->mark, sizeof(w->mark), "/session%u/", sid);
+	w->target = strdup(target);
+	r = w->target ? uevent_add(on_event, w, &w->events, err)
+		      : error_code(err, ENOMEM, "cannot watch target '%s'", target);
+	if (r == 0) {
+		w->users = 2;
+		if (start_thread(w)) {
+			*out = w;
+			return 0;
+		}
+		w->users = 1;
+		r = error_set(err, EAGAIN,
+			      "cannot start the thread that watches target '%s'", target);
+	}
+	kernel_watch_end(w);
+	return r;
+}
+
+void kernel_watch_end(struct kernel_watch *w)
+{
+	if (!w)
+		return;
+	uevent_remove(w->events);
+	atomic_store(&w->cancelled, true);
+	pthread_mutex_lock(&w->lock);
+	w->ends = true;
+	pthread_cond_broadcast(&w->changed);
+	leave(w);
+}
