@@ -72,6 +72,9 @@ int vdi_new(struct sheep_pool *, const char *name, uint64_t size,
 /* Gives all its objects back, then its name. */
 int vdi_delete(struct sheep_pool *, const struct sheep_vdi *, struct call *,
 	       struct error *);
+
+/* -- lists: sheep_list.c -- */
+
 /* Every VDI and snapshot that is not deleted. */
 typedef int (*vdi_each)(void *arg, const struct sheep_vdi *);
 int vdi_list(struct sheep_pool *, vdi_each, void *arg, struct call *, struct error *);

@@ -110,6 +110,9 @@ struct sheep_vdi {
 	uint32_t vid, parent, snapid;
 	uint8_t copies, copy_policy, shift;
 	bool snapshot;
+	/* Of a list: its map was read, too, and so many objects are its own. */
+	bool counted;
+	uint32_t own;
 };
 
 /* One entry of a cluster's log: the newest. */
@@ -146,7 +149,6 @@ bool sheep_decode_node(const uint8_t *in, size_t len, uint32_t count, uint32_t i
 /* Who holds the lock of a VDI, if that is the one that the state is of. */
 bool sheep_decode_owner(const uint8_t in[SHEEP_STATE], uint32_t vid,
 			struct sheep_node *out);
-
 
 /* How many objects a VDI of this size has. */
 static inline uint32_t sheep_objects(uint64_t size, unsigned shift)

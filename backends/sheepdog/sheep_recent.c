@@ -15,8 +15,9 @@
 struct seen {
 	struct map_link link;
 	uint64_t size;
-	uint32_t vid;
+	uint32_t vid, own;
 	uint8_t shift;
+	bool counted;
 	char name[];
 };
 
@@ -73,7 +74,9 @@ void recent_add(struct sheep_recent *r, uint64_t changes, const struct sheep_vdi
 		return;
 	s->size = v->size;
 	s->vid = v->vid;
+	s->own = v->own;
 	s->shift = v->shift;
+	s->counted = v->counted;
 	memcpy(s->name, v->name, len);
 	if (map_insert(&r->map, &s->link, hash_string(v->name, 0)) < 0)
 		free(s);
@@ -96,7 +99,9 @@ bool recent_find(struct sheep_recent *r, const char *name, struct sheep_vdi *out
 			continue;
 		out->vid = s->vid;
 		out->size = s->size;
+		out->own = s->own;
 		out->shift = s->shift;
+		out->counted = s->counted;
 		return true;
 	}
 	return false;

@@ -23,7 +23,8 @@ void recent_exit(struct sheep_recent *);
 void recent_begin(struct sheep_recent *, uint64_t *changes);
 void recent_add(struct sheep_recent *, uint64_t changes, const struct sheep_vdi *);
 
-/* The working VDI of the name; of *out only vid, size and shift are set. */
+/* The working VDI of the name; of *out only vid, size, shift and what was
+ * counted are set. */
 bool recent_find(struct sheep_recent *, const char *name, struct sheep_vdi *out);
 
 /* We have changed something. */

@@ -1,5 +1,5 @@
 /*
- * VDIs as the cluster knows them: found, read, made, deleted, listed.
+ * VDIs as the cluster knows them: found, read, made, deleted.
  *
  * Lookups carry 512 bytes always: with 256 and a snapshot's id the sheep crashes. NEW_VDI
  * and DEL_VDI are not blindly repeated when a connection breaks: the cluster is asked
@@ -14,7 +14,6 @@
 #include "backends/sheepdog/sheep.h"
 #include "backends/support/clock.h"
 
-#define AT_ONCE	      256		  /* inodes read together */
 #define MAP_AT_ONCE   (UINT32_C(1) << 18) /* entries read or written together */
 #define TRIES	      3
 #define LOOKS	      4
@@ -348,148 +347,4 @@ int vdi_delete(struct sheep_pool *sp, const struct sheep_vdi *v, struct call *ca
 		return r < 0 ? r : 0;
 	r = vdi_clear_map(sp, v->vid, 0, SHEEP_MAX_OBJECTS, call, err);
 	return r < 0 ? r : ask_delete(sp, v, call, err);
-}
-
-/* -- lists -- */
-
-static bool is_set(const uint8_t *bitmap, uint32_t vid)
-{
-	return bitmap[vid >> 3] & 1 << (vid & 7);
-}
-
-/* The numbers in use by VDIs that are not deleted. */
-static int read_in_use(struct sheep_pool *sp, uint8_t *used, uint8_t *deleted,
-		       struct call *call, struct error *err)
-{
-	struct sheep_question q[2] = {
-		{ .request.opcode = SHEEP_READ_VDIS, .in = used, .in_len = SHEEP_BITMAP },
-		{ .request.opcode = SHEEP_READ_DEL_VDIS,
-		  .in = deleted,
-		  .in_len = SHEEP_BITMAP },
-	};
-	int r = sheep_ask(sp, q, 2, call, err);
-
-	for (int i = 0; r == 0 && i < 2; i++) {
-		if (q[i].reply.result)
-			r = sheep_failure(q[i].reply.result, err, "cannot list the VDIs");
-		else if (q[i].reply.data_length != SHEEP_BITMAP)
-			r = error_set(err, EIO,
-				      "cannot list the VDIs: the sheep sent part of a "
-				      "list");
-	}
-	return r;
-}
-
-static int read_some(struct sheep_pool *sp, const uint32_t *vids, size_t n, vdi_each each,
-		     void *arg, struct call *call, struct error *err)
-{
-	AUTO_FREE uint8_t *heads = malloc(n * SHEEP_INODE_HEAD);
-	AUTO_FREE struct sheep_question *q = calloc(n, sizeof(*q));
-	struct sheep_vdi v;
-	int r;
-
-	if (!heads || !q)
-		return error_code(err, ENOMEM, "cannot list the VDIs");
-	for (size_t i = 0; i < n; i++) {
-		q[i].request.opcode = SHEEP_READ;
-		q[i].request.obj.oid = sheep_inode_oid(vids[i]);
-		q[i].in = heads + i * SHEEP_INODE_HEAD;
-		q[i].in_len = SHEEP_INODE_HEAD;
-	}
-	r = sheep_ask(sp, q, n, call, err);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		if (q[i].reply.result == SHEEP_NO_OBJ)
-			continue; /* it is being made, or was lost */
-		if (q[i].reply.result)
-			return sheep_failure(q[i].reply.result, err,
-					     "cannot read the inode of VDI %" PRIx32,
-					     vids[i]);
-		r = sheep_decode_vdi(q[i].in, vids[i], &v, err);
-		if (r ==
-		    -EOPNOTSUPP) { /* its name is known, and opening it says why not */
-			v.vid = 0;
-			r = 0;
-		}
-		if (r == 0 && *v.name)
-			r = each(arg, &v);
-	}
-	return r;
-}
-
-struct some {
-	struct sheep_pool *sp;
-	uint32_t vids[AT_ONCE];
-	size_t n;
-	vdi_each each;
-	void *arg;
-};
-
-static int flush_some(struct some *s, struct call *call, struct error *err)
-{
-	size_t n = s->n;
-
-	s->n = 0;
-	return n ? read_some(s->sp, s->vids, n, s->each, s->arg, call, err) : 0;
-}
-
-static int add_some(struct some *s, uint32_t vid, struct call *call, struct error *err)
-{
-	s->vids[s->n++] = vid;
-	return s->n == AT_ONCE ? flush_some(s, call, err) : 0;
-}
-
-int vdi_list(struct sheep_pool *sp, vdi_each each, void *arg, struct call *call,
-	     struct error *err)
-{
-	AUTO_FREE uint8_t *bitmaps = malloc(2 * SHEEP_BITMAP);
-	struct some s = { .sp = sp, .each = each, .arg = arg };
-	const uint8_t *deleted;
-	int r;
-
-	if (!bitmaps)
-		return error_code(err, ENOMEM, "cannot list the VDIs");
-	deleted = bitmaps + SHEEP_BITMAP;
-	r = read_in_use(sp, bitmaps, bitmaps + SHEEP_BITMAP, call, err);
-	for (uint32_t byte = 0; r >= 0 && byte < SHEEP_BITMAP; byte++) {
-		uint8_t live = bitmaps[byte] & ~deleted[byte];
-
-		for (uint32_t vid = byte << 3; r >= 0 && live; vid++, live >>= 1)
-			if (live & 1)
-				r = add_some(&s, vid, call, err);
-	}
-	return r < 0 ? r : flush_some(&s, call, err);
-}
-
-struct named {
-	const char *name;
-	vdi_each each;
-	void *arg;
-};
-
-static int each_named(void *arg, const struct sheep_vdi *v)
-{
-	const struct named *n = arg;
-
-	return strcmp(v->name, n->name) ? 0 : n->each(n->arg, v);
-}
-
-/* Its numbers follow the name's hash without a gap, among those of other names. */
-int vdi_list_name(struct sheep_pool *sp, const char *name, vdi_each each, void *arg,
-		  struct call *call, struct error *err)
-{
-	AUTO_FREE uint8_t *bitmaps = malloc(2 * SHEEP_BITMAP);
-	struct named named = { name, each, arg };
-	struct some s = { .sp = sp, .each = each_named, .arg = &named };
-	uint32_t vid = sheep_hash(name), n = 0;
-	int r;
-
-	if (!bitmaps)
-		return error_code(err, ENOMEM, "cannot list the snapshots of '%s'", name);
-	r = read_in_use(sp, bitmaps, bitmaps + SHEEP_BITMAP, call, err);
-	for (; r >= 0 && is_set(bitmaps, vid) && n <= SHEEP_MAX_VID; n++) {
-		if (!is_set(bitmaps + SHEEP_BITMAP, vid))
-			r = add_some(&s, vid, call, err);
-		vid = (vid + 1) & SHEEP_MAX_VID;
-	}
-	return r < 0 ? r : flush_some(&s, call, err);
 }

@@ -68,6 +68,16 @@ static int stat_vdi(struct sheep_pool *sp, const struct sheep_vdi *v,
 	return 0;
 }
 
+static int stat_listed(struct sheep_pool *sp, const struct sheep_vdi *v,
+		       struct vol_stat *out, struct call *call)
+{
+	if (!v->counted)
+		return stat_vdi(sp, v, out, NULL, call, NULL);
+	*out = (struct vol_stat){ .size = v->size,
+				  .allocated = (uint64_t)v->own << v->shift };
+	return 0;
+}
+
 int sheep_vol_stat(void *pool, const char *name, struct vol_stat *out, struct call *call,
 		   struct error *err)
 {
@@ -75,8 +85,7 @@ int sheep_vol_stat(void *pool, const char *name, struct vol_stat *out, struct ca
 	struct sheep_vdi v;
 	int r;
 
-	if (recent_find(&sp->recent, name, &v) &&
-	    stat_vdi(sp, &v, out, NULL, call, NULL) == 0)
+	if (recent_find(&sp->recent, name, &v) && stat_listed(sp, &v, out, call) == 0)
 		return 0;
 	r = vdi_find(sp, name, NULL, 0, &v, call, err);
 	if (r == 0)
