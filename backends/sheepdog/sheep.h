@@ -25,7 +25,10 @@ struct sheep_pool {
 	bool locks;  /* the cluster does lock VDIs */
 	pthread_mutex_t lock_turn;
 	struct sheep_recent recent;
-	bool started; /* the loop's */
+	bool started;	     /* the loop's, and so is the rest */
+	struct list gathers; /* operations to which more may be added, oldest first */
+	struct list crowd;   /* writes that wait for room */
+	size_t behind;	     /* bytes of memory for what was answered and is not stored */
 };
 
 /* -- asking a sheep and waiting for it: sheep_ask.c -- */
@@ -37,6 +40,7 @@ struct sheep_question {
 	void *in; /* gets the answer's payload */
 	size_t in_len;
 	bool once; /* not to be repeated when in doubt */
+	bool repeatable;
 	struct sheep_reply reply;
 };
 
@@ -108,6 +112,10 @@ int sheep_vol_delete(void *, const char *, struct call *, struct error *);
 int sheep_vol_flatten(void *, const char *, struct call *, struct error *);
 int sheep_vol_resize(void *, const char *, uint64_t size, unsigned flags, struct call *,
 		     struct error *);
+
+/* sheep_wipe.c */
+int sheep_vol_wipe(void *, const char *, const char *algorithm, struct call *,
+		   struct error *);
 
 /* sheep_open.c */
 int sheep_vol_open(void *, const char *, const char *snap, int flags, struct vol_file *,

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/param.h>
 
+#include "backends/sheepdog/sheep_behind.h"
+
 /* -- objects -- */
 
 static struct sheep_object *object_find(const struct sheep_inode *i, uint32_t index)
@@ -116,6 +118,7 @@ static struct sheep_inode *inode_new(struct sheep_pool *sp)
 	i->refs = 1;
 	list_init(&i->link);
 	list_init(&i->ops);
+	list_init(&i->behind);
 	list_init(&i->held);
 	list_init(&i->thawed);
 	list_init(&i->pending);
@@ -166,7 +169,7 @@ struct opening {
 /* Nobody of ours writes it, so that the cluster alone knows what it is now. */
 static bool is_followed(const struct sheep_inode *i)
 {
-	return !i->writers && !i->writing && !i->frozen;
+	return !i->writers && !i->writing && !i->frozen && list_empty(&i->behind);
 }
 
 static void join(void *arg)
@@ -229,6 +232,7 @@ static void leave(void *arg)
 	struct closing *c = arg;
 
 	c->inode->writers -= c->write;
+	behind_begin(c->inode);
 	inode_put(c->inode);
 }
 

@@ -5,7 +5,7 @@
  * is on its way keeps a copy of its bytes and the lock on its object until the sheep has
  * answered, so that it cannot land on what is written there later.
  */
-#include "backends/sheepdog/sheep_op.h"
+#include "backends/sheepdog/sheep_behind.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,14 +13,11 @@
 #include <string.h>
 #include <sys/param.h>
 
-#define WINDOW	 32		     /* parts of one operation at once */
-#define PART_MAX (UINT32_C(4) << 20) /* bytes of one request */
-#define TRIES	 5
+#define WINDOW 32 /* parts of one operation at once */
+#define TRIES  5
 
 static char zeros[PART_MAX]; /* never written: no page of it is ever there */
 static const struct iovec zeros_iov = { zeros, sizeof(zeros) };
-
-static void op_go(struct sheep_op *);
 
 /* -- parts -- */
 
@@ -110,13 +107,16 @@ static bool cut(struct sheep_op *op, struct sheep_part *p)
 {
 	const struct sheep_inode *i = op->inode;
 	uint64_t size = inode_object_size(i), len;
+	bool drops = is_clearing(op) && !op->adopts;
 
 	p->at = op->next - op->from;
 	p->index = op->next >> i->vdi.shift;
 	p->inner = op->next & (size - 1);
 	len = MIN(op->end - op->next, size - p->inner);
-	p->whole = is_clearing(op) && !op->adopts && p->inner == 0 &&
-		   (len == size || op->next + len >= i->vdi.size);
+	if (op->overwrites && p->index < i->n && i->map[p->index] == i->vdi.vid)
+		drops = false;
+	p->whole =
+		drops && p->inner == 0 && (len == size || op->next + len >= i->vdi.size);
 	if (!p->whole && !op->adopts)
 		len = MIN(len, PART_MAX);
 	op->next += len;
@@ -147,7 +147,7 @@ static void start_part(struct sheep_op *op)
 
 /* -- operations -- */
 
-static void answer(struct sheep_op *op)
+void op_answer(struct sheep_op *op)
 {
 	struct io *io = take(op->io);
 	ssize_t r = op->r;
@@ -160,7 +160,7 @@ static void answer(struct sheep_op *op)
 		loop_call_done(take(op->call), op->r, &op->err);
 }
 
-static void op_free(struct sheep_op *op)
+void op_free(struct sheep_op *op)
 {
 	list_remove(&op->link);
 	inode_put(op->inode);
@@ -173,7 +173,7 @@ static bool is_wanted(const struct sheep_op *op)
 	return op->r == 0 && !(op->call && loop_call_abandoned(op->call));
 }
 
-static void op_go(struct sheep_op *op)
+void op_go(struct sheep_op *op)
 {
 	if (op->going)
 		return;
@@ -183,7 +183,9 @@ static void op_go(struct sheep_op *op)
 	op->going = false;
 	if (op->running)
 		return;
-	answer(op);
+	if (op->room)
+		behind_ended(op);
+	op_answer(op);
 	op_free(op);
 }
 
@@ -201,8 +203,11 @@ static void op_begin(struct sheep_waiter *w)
 	struct sheep_inode *i = op->inode;
 	uint64_t size = i->vdi.size;
 
+	if (behind_holds(op))
+		return;
 	if (op->what == IO_FLUSH) {
-		op->end = op->next; /* what was answered is on disks */
+		op->end = op->next;
+		behind_flushed(op);
 	} else if (op->end > size && op->what == IO_WRITE) {
 		if (i->reload) {
 			inode_hold(i, w);
@@ -212,16 +217,21 @@ static void op_begin(struct sheep_waiter *w)
 	} else if (op->end > size) {
 		op->end = MAX(op->from, size);
 	}
+	if (op->r == 0 && behind_takes(op))
+		return;
 	op->begun = true;
 	op_go(op);
 }
 
-static void op_init(struct sheep_op *op, struct sheep_inode *i, uint64_t from,
-		    uint64_t end)
+void op_init(struct sheep_op *op, struct sheep_inode *i, uint64_t from, uint64_t end)
 {
 	op->waiter.go = op_begin;
 	list_init(&op->waiter.link);
 	list_init(&op->parts);
+	list_init(&op->behind);
+	list_init(&op->followers);
+	op->turn = i->turns;
+	op->losses = op->volume ? op->volume->losses : i->losses;
 	op->inode = i;
 	op->from = op->next = from;
 	op->end = end;
@@ -232,8 +242,12 @@ static void op_init(struct sheep_op *op, struct sheep_inode *i, uint64_t from,
 static void submitted(struct loop_task *t)
 {
 	struct sheep_op *op = container_of(t, struct sheep_op, task);
+	struct sheep_volume *v = op->volume;
 	uint64_t len = op->io->len;
 
+	if (!v->used)
+		v->losses = op->inode->losses;
+	v->used = true;
 	if (op->what == IO_READ || op->what == IO_WRITE) {
 		len = 0;
 		for (int n = 0; n < op->iovcnt; n++)
@@ -256,6 +270,7 @@ void sheep_vol_submit(void *vol, struct io *io)
 	}
 	op->task.run = submitted;
 	op->inode = v->inode;
+	op->volume = v;
 	op->io = io;
 	op->what = io->op;
 	op->iov = io->iov;
@@ -287,11 +302,10 @@ static void run(struct loop_task *t)
 
 	op->call = &r->call;
 	op_init(op, op->inode, r->from, r->end);
-	op->begun = true;
-	op_go(op);
+	op_begin(&op->waiter);
 }
 
-static int run_and_wait(struct sheep_inode *i, enum io_op what, bool adopts, uint64_t off,
+static int run_and_wait(struct sheep_inode *i, struct sheep_op like, uint64_t off,
 			uint64_t end, struct call *call, struct error *err)
 {
 	struct running *r = calloc(1, sizeof(*r));
@@ -307,9 +321,8 @@ static int run_and_wait(struct sheep_inode *i, enum io_op what, bool adopts, uin
 	r->op = op;
 	r->from = off;
 	r->end = end;
+	*op = like;
 	op->inode = i;
-	op->what = what;
-	op->adopts = adopts;
 	result = loop_call_wait(i->sp->loop, &r->call, call, err);
 	loop_call_put(&r->call);
 	return result;
@@ -318,12 +331,20 @@ static int run_and_wait(struct sheep_inode *i, enum io_op what, bool adopts, uin
 int op_run(struct sheep_inode *i, enum io_op what, uint64_t off, uint64_t end,
 	   struct call *call, struct error *err)
 {
-	return run_and_wait(i, what, false, off, end, call, err);
+	return run_and_wait(i, (struct sheep_op){ .what = what }, off, end, call, err);
+}
+
+int op_overwrite(struct sheep_inode *i, uint64_t off, uint64_t end, struct call *call,
+		 struct error *err)
+{
+	return run_and_wait(i, (struct sheep_op){ .what = IO_ZERO, .overwrites = true },
+			    off, end, call, err);
 }
 
 int op_adopt(struct sheep_inode *i, struct call *call, struct error *err)
 {
-	return run_and_wait(i, IO_ZERO, true, 0, i->vdi.size, call, err);
+	return run_and_wait(i, (struct sheep_op){ .what = IO_ZERO, .adopts = true }, 0,
+			    i->vdi.size, call, err);
 }
 
 /* -- giving up -- */
@@ -397,7 +418,7 @@ static void give_up(struct sheep_op *op)
 	op->next = op->end;
 	op->r = -ECANCELED;
 	op->err = gave_up;
-	answer(op);
+	op_answer(op);
 	op->going = true;
 	drop_parts(op);
 	op->going = false;

@@ -6,10 +6,16 @@
 
 #include "backends/sheepdog/sheep_inode.h"
 
+#define PART_MAX (UINT32_C(4) << 20) /* bytes of one request */
+
 /* What vol_open gives out. */
 struct sheep_volume {
 	struct sheep_inode *inode;
 	bool write;
+	bool through; /* what is answered is stored */
+	/* the loop's */
+	bool used;
+	uint64_t losses; /* that it has been told of */
 };
 
 struct sheep_op {
@@ -17,8 +23,9 @@ struct sheep_op {
 	struct list link; /* of the inode's */
 	struct sheep_waiter waiter;
 	struct sheep_inode *inode;
-	struct io *io;		/* NULL: answered, or never asked for by an io */
-	struct loop_call *call; /* who waits for one that has no io */
+	struct sheep_volume *volume; /* that it was asked of; NULL: none */
+	struct io *io;		     /* NULL: answered, or never asked for by an io */
+	struct loop_call *call;	     /* who waits for one that has no io */
 	enum io_op what;
 	const struct iovec *iov;
 	int iovcnt;
@@ -26,9 +33,18 @@ struct sheep_op {
 	struct list parts;
 	unsigned running;
 	bool going, begun;
-	bool adopts; /* makes copies of its parents' objects, and changes no byte */
-	void *copy;  /* of the payload, when its owner has given up */
+	bool adopts;	 /* makes copies of its parents' objects, and changes no byte */
+	bool overwrites; /* its zeros are written to what is the VDI's own */
+	void *copy; /* of the payload, when its owner has given up, or was answered */
 	struct iovec copy_iov;
+	/* sheep_behind.c's */
+	bool gathered;
+	size_t room;	 /* of the copy, where writes are gathered; else 0 */
+	uint64_t turn;	 /* among those; of a flush: the last before it */
+	uint64_t losses; /* of a flush: before it */
+	uint64_t since_ns;
+	struct list behind;    /* of the inode's */
+	struct list followers; /* who waits for its end */
 	int r;
 	struct error err;
 };
@@ -66,8 +82,16 @@ void part_ask(struct sheep_part *, struct sheep_slice out, struct sheep_slice in
 /* The inode is not what it was taken for, as result says: again, after it was read. */
 void part_again(struct sheep_part *, uint32_t result);
 
+void op_init(struct sheep_op *, struct sheep_inode *, uint64_t from, uint64_t end);
+void op_go(struct sheep_op *);
+/* Tells who asked for it. */
+void op_answer(struct sheep_op *);
+void op_free(struct sheep_op *);
+
 /* An operation on behalf of no io; waits. */
 int op_adopt(struct sheep_inode *, struct call *, struct error *);
+int op_overwrite(struct sheep_inode *, uint64_t off, uint64_t end, struct call *,
+		 struct error *);
 int op_run(struct sheep_inode *, enum io_op, uint64_t off, uint64_t end, struct call *,
 	   struct error *);
 

@@ -17,6 +17,7 @@ int sheep_vol_open(void *pool, const char *name, const char *snap, int flags,
 	if (!v)
 		return error_code(err, ENOMEM, "cannot open volume '%s'", name);
 	v->write = (flags & O_ACCMODE) != O_RDONLY;
+	v->through = flags & (O_DIRECT | O_DSYNC);
 	r = inode_open(sp, name, snap, v->write, &v->inode, call, err);
 	if (r < 0)
 		return r;
@@ -106,10 +107,14 @@ off_t sheep_vol_seek(void *vol, off_t off, int whence, struct call *call,
 {
 	struct sheep_volume *v = vol;
 	struct looking l = { .inode = v->inode, .off = off, .whence = whence };
+	int r;
 
 	if (off < 0)
-		l.off = -ENXIO;
-	else if (sheep_on_loop(v->inode->sp, seek, &l) < 0)
+		return error_set(err, ENXIO, "there is nothing at a negative offset");
+	r = op_run(v->inode, IO_FLUSH, 0, 0, call, err); /* what is in no map yet */
+	if (r < 0)
+		return r;
+	if (sheep_on_loop(v->inode->sp, seek, &l) < 0)
 		return error_code(err, ENOMEM, "cannot look for data");
 	return l.off < 0 ? error_set(err, -l.off, "there is nothing behind that offset")
 			 : l.off;

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/sheepdog/sheep_inode.h"
 #include "backends/sheepdog/sheep_lock.h"
+#include "backends/sheepdog/sheep_op.h"
 
 /* -- names -- */
 
@@ -147,8 +147,10 @@ static int snapshot_open(struct sheep_inode *i, const char *snap, struct call *c
 {
 	struct sheep_vdi now;
 	uint32_t *map = NULL;
-	int r = inode_freeze(i, call, err);
+	int r = op_run(i, IO_FLUSH, 0, 0, call, err);
 
+	if (r == 0)
+		r = inode_freeze(i, call, err);
 	if (r < 0)
 		return r;
 	r = snapshot_frozen(i, snap, &now, &map, call, err);

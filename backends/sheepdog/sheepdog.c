@@ -4,14 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/sheepdog/sheep_inode.h"
+#include "backends/sheepdog/sheep_behind.h"
 #include "backends/support/clock.h"
 
 /* -- the loop -- */
 
 static size_t prepare(void *arg, struct pollfd *fds, uint64_t *until)
 {
-	return session_prepare(((struct sheep_pool *)arg)->session, fds, until);
+	struct sheep_pool *sp = arg;
+
+	behind_prepare(sp, until);
+	return session_prepare(sp->session, fds, until);
 }
 
 static void ready(void *arg, const struct pollfd *fds, size_t n)
@@ -112,6 +115,8 @@ static struct sheep_pool *pool_new(const struct pool_spec *spec, const struct ho
 	pthread_mutex_init(&sp->lock_turn, NULL);
 	recent_init(&sp->recent);
 	list_init(&sp->inodes);
+	list_init(&sp->gathers);
+	list_init(&sp->crowd);
 	sp->host = *host;
 	sp->name = strdup(spec->source.name ? spec->source.name : spec->name);
 	if (!sp->name || copy_hosts(sp, &spec->source) < 0 || say_where(sp) < 0) {
@@ -263,4 +268,5 @@ BACKEND_DEFINE(
 	.snap_delete = sheep_snap_delete,
 	.snap_revert = sheep_snap_revert,
 	.discover = sheep_discover,
+	.writes_back = true,
 );

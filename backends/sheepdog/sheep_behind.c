@@ -1,0 +1,278 @@
+/*
+ * Writes that are answered before they are stored.
+ *
+ * What goes on where the last write ended is gathered, an object at a time, and stored by
+ * an operation of its own. Who flushes waits for those, and is told what was lost. Nobody
+ * overtakes: what overlaps such an operation begins when it has ended.
+ *
+ * All of it is the loop's.
+ */
+#include "backends/sheepdog/sheep_behind.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+
+#include "backends/support/clock.h"
+
+#define ROOM	  (UINT32_C(32) << 20) /* of a pool, for what is gathered or under way */
+#define GATHER_NS (200 * NS_PER_MS)    /* then it is stored, whatever it has */
+
+/* -- gathering -- */
+
+static struct sheep_op *gather_of(struct list *l)
+{
+	return container_of(container_of(l, struct sheep_waiter, link), struct sheep_op,
+			    waiter);
+}
+
+static size_t room_at(const struct sheep_inode *i, uint64_t at)
+{
+	uint64_t size = inode_object_size(i), left = i->vdi.size - at;
+
+	return MIN(MIN(size - (at & (size - 1)), left), PART_MAX);
+}
+
+static struct sheep_op *gather_new(struct sheep_inode *i, uint64_t at)
+{
+	struct sheep_op *g = calloc(1, sizeof(*g));
+	size_t room = room_at(i, at);
+
+	if (!g)
+		return NULL;
+	g->copy = malloc(room);
+	if (!g->copy) {
+		free(g);
+		return NULL;
+	}
+	g->what = IO_WRITE;
+	g->room = room;
+	g->iov = &g->copy_iov;
+	g->iovcnt = 1;
+	g->copy_iov = (struct iovec){ g->copy, 0 };
+	op_init(g, i, at, at);
+	g->turn = ++i->turns;
+	g->since_ns = clock_now();
+	list_append(&i->behind, &g->behind);
+	list_append(&i->sp->gathers, &g->waiter.link);
+	i->gathering = g;
+	i->sp->behind += room;
+	return g;
+}
+
+void behind_begin(struct sheep_inode *i)
+{
+	struct sheep_op *g = take(i->gathering);
+
+	if (!g)
+		return;
+	list_remove(&g->waiter.link);
+	g->begun = true;
+	op_go(g);
+}
+
+void behind_prepare(struct sheep_pool *sp, uint64_t *until)
+{
+	while (!list_empty(&sp->gathers)) {
+		struct sheep_op *oldest = gather_of(sp->gathers.next);
+
+		if (clock_now() - oldest->since_ns < GATHER_NS) {
+			*until = MIN(*until, oldest->since_ns + GATHER_NS);
+			return;
+		}
+		behind_begin(oldest->inode);
+	}
+}
+
+static void copy_payload(const struct sheep_op *op, char *to, size_t len)
+{
+	size_t skip = op->next - op->from;
+
+	for (int n = 0; n < op->iovcnt && len; n++) {
+		const struct iovec *v = &op->iov[n];
+		size_t at = MIN(skip, v->iov_len), some = MIN(v->iov_len - at, len);
+
+		memcpy(to, (const char *)v->iov_base + at, some);
+		to += some;
+		skip -= at;
+		len -= some;
+	}
+}
+
+/* The next piece of a write; false: there is no memory for it. */
+static bool gather(struct sheep_op *op)
+{
+	struct sheep_inode *i = op->inode;
+	struct sheep_op *g;
+	size_t len;
+
+	while (i->gathering && i->gathering->end != op->next)
+		behind_begin(i);
+	g = i->gathering ? i->gathering : gather_new(i, op->next);
+	if (!g)
+		return false;
+	len = MIN(op->end - op->next, g->from + g->room - g->end);
+	copy_payload(op, (char *)g->copy + g->copy_iov.iov_len, len);
+	g->copy_iov.iov_len += len;
+	g->end += len;
+	op->next += len;
+	if (g->end == g->from + g->room)
+		behind_begin(i);
+	return true;
+}
+
+/* -- which writes -- */
+
+/* Whoever has not been told yet of a loss has each further write stored before it is
+ * answered. */
+static bool may_be_gathered(const struct sheep_op *op)
+{
+	const struct sheep_inode *i = op->inode;
+	const struct sheep_volume *v = op->volume;
+
+	return v && !v->through && v->losses == i->losses && !i->vdi.snapshot &&
+	       op->end > op->from &&
+	       (op->from == i->stream || !(op->from & (inode_object_size(i) - 1)));
+}
+
+static bool has_room(const struct sheep_op *op)
+{
+	const struct sheep_op *g = op->inode->gathering;
+
+	return op->inode->sp->behind < ROOM ||
+	       (g && g->end == op->from && op->end <= g->from + g->room);
+}
+
+/* Those of other volumes give their room back; the write's own may yet be filled. */
+static void make_room(struct sheep_op *op)
+{
+	struct sheep_pool *sp = op->inode->sp;
+	struct list others = LIST_INIT(others);
+
+	list_for_each (l, &sp->gathers) {
+		if (gather_of(l) == op->inode->gathering)
+			continue;
+		list_remove(l);
+		list_append(&others, l);
+	}
+	while (!list_empty(&others))
+		behind_begin(gather_of(others.next)->inode);
+}
+
+bool behind_takes(struct sheep_op *op)
+{
+	struct sheep_inode *i = op->inode;
+	struct sheep_pool *sp = i->sp;
+	bool again = op->gathered;
+
+	if (op->what != IO_WRITE)
+		return false;
+	if (!again) {
+		op->gathered = may_be_gathered(op);
+		i->stream = op->end;
+	}
+	if (!op->gathered)
+		return false;
+	if (!has_room(op) || (!again && !list_empty(&sp->crowd))) {
+		list_append(&sp->crowd, &op->waiter.link);
+		make_room(op);
+		return true;
+	}
+	while (op->next < op->end)
+		if (!gather(op))
+			return false;
+	op_answer(op);
+	op_free(op);
+	return true;
+}
+
+/* -- order -- */
+
+static bool is_before(const struct sheep_op *b, const struct sheep_op *op)
+{
+	if (op->what == IO_FLUSH)
+		return b->turn <= op->turn;
+	return b->from < op->end && op->from < b->end;
+}
+
+bool behind_holds(struct sheep_op *op)
+{
+	struct sheep_inode *i = op->inode;
+
+	if (op->what == IO_FLUSH)
+		behind_begin(i);
+	list_for_each (l, &i->behind) {
+		struct sheep_op *b = container_of(l, struct sheep_op, behind);
+
+		if (!is_before(b, op))
+			continue;
+		list_append(&b->followers, &op->waiter.link);
+		if (b == i->gathering)
+			behind_begin(i);
+		return true;
+	}
+	return false;
+}
+
+/* -- ends -- */
+
+void behind_flushed(struct sheep_op *op)
+{
+	const struct sheep_inode *i = op->inode;
+
+	if (op->losses != i->losses) {
+		op->err = i->loss;
+		op->r = -i->loss.code;
+	}
+	if (op->volume)
+		op->volume->losses = i->losses;
+}
+
+static void lost(const struct sheep_op *op)
+{
+	struct sheep_inode *i = op->inode;
+	struct host *host = &i->sp->host;
+
+	i->losses++;
+	i->loss = op->err;
+	if (!i->loss.code)
+		error_code(&i->loss, -op->r, "cannot write volume '%s'", i->vdi.name);
+	error_prefix(&i->loss, "%" PRIu64 " bytes written at %" PRIu64 " were lost",
+		     op->end - op->from, op->from);
+	host->failed(host->ctx, i->vdi.name, &i->loss);
+}
+
+static void go_on(struct list *waiting)
+{
+	struct list now = LIST_INIT(now);
+
+	for (struct list *l; (l = list_shift(waiting));)
+		list_append(&now, l);
+	for (struct list *l; (l = list_shift(&now));) {
+		struct sheep_waiter *w = container_of(l, struct sheep_waiter, link);
+
+		w->go(w);
+	}
+}
+
+/* In the order they came; one that finds no room comes back to the end, behind those that
+ * have not been asked. */
+static void admit(struct sheep_pool *sp)
+{
+	if (!list_empty(&sp->crowd) && sp->behind < ROOM)
+		go_on(&sp->crowd);
+}
+
+void behind_ended(struct sheep_op *op)
+{
+	struct sheep_pool *sp = op->inode->sp;
+
+	list_remove(&op->behind);
+	sp->behind -= op->room;
+	if (op->r < 0)
+		lost(op);
+	go_on(&op->followers);
+	admit(sp);
+}
