@@ -97,6 +97,7 @@ static struct asking *asking_new(struct sheep_session *s, const struct sheep_que
 			.out = { &one->out, 1, 0, q[i].out_len },
 			.in = { &one->in, 1, 0, q[i].in_len },
 			.once = q[i].once,
+			.repeatable = q[i].repeatable,
 			.asker = &a->call,
 			.done = answered,
 		};

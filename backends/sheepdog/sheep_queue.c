@@ -83,14 +83,15 @@ static void watch_members(struct sheep_session *s, const struct sheep_reply *rep
 
 /* A copy that is being recovered when the write arrives may be stored without it, though
  * the sheep says that all is well: once more, to the members of now. Whose object it is
- * has it locked; the map is left alone, for references are counted on its writes. */
+ * has it locked; of an inode its owner knows. */
 static bool is_unsure(const struct sheep_msg *m, const struct sheep_reply *reply)
 {
 	bool stores =
 		m->request.opcode == SHEEP_WRITE || m->request.opcode == SHEEP_CREATE;
 
-	return stores && !reply->result && sheep_is_data(m->request.obj.oid) &&
-	       m->members && m->members != reply->epoch && m->repeats < REPEATS;
+	return stores && !reply->result &&
+	       (m->repeatable || sheep_is_data(m->request.obj.oid)) && m->members &&
+	       m->members != reply->epoch && m->repeats < REPEATS;
 }
 
 static void repeat(struct sheep_session *s, struct sheep_msg *m)

@@ -37,7 +37,8 @@ struct sheep_msg {
 	struct list link;
 	struct sheep_request request; /* id and data_length are set by the session */
 	struct sheep_slice out, in;   /* payload; room for the reply's */
-	bool once; /* not to be carried out twice: never sent again when in doubt */
+	bool once;	 /* not to be carried out twice: never sent again when in doubt */
+	bool repeatable; /* a write to an inode that does no harm when done again later */
 	struct loop_call *asker; /* not sent any more when nobody waits; may be NULL */
 	/* r < 0: no answer, and err says why. Else reply, whose result may be any. */
 	void (*done)(struct sheep_msg *, int r, const struct sheep_reply *,

@@ -5,6 +5,10 @@
  * The sheep drops the reference to what an entry named before. It does so for snapshots
  * as well, so each store is followed by a look whether the VDI has become one: then the
  * write is done again, into the VDI that has its name now.
+ *
+ * While the cluster's members change, a copy of the inode may miss what is stored.
+ * Entries of holes are then stored once more; not so others, whose reference would be
+ * dropped twice if the sheep happens to look at that copy: those are looked at.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +21,8 @@ struct sheep_update {
 	struct sheep_inode *inode;
 	struct list parts;
 	uint32_t vid, first, n, value;
+	bool releases; /* an entry names somebody: his reference is dropped by the store
+			*/
 	struct sheep_msg msg;
 	struct iovec iov;
 	uint8_t *bytes;
@@ -97,6 +103,62 @@ static void verified(struct sheep_msg *m, int r, const struct sheep_reply *reply
 	update_free(u);
 }
 
+static void ask(struct sheep_update *u, uint32_t offset, void *in, size_t len,
+		void (*done)(struct sheep_msg *, int, const struct sheep_reply *,
+			     const struct error *))
+{
+	u->iov = (struct iovec){ in, len };
+	u->msg = (struct sheep_msg){
+		.request = { .opcode = SHEEP_READ,
+			     .obj = { .oid = sheep_inode_oid(u->vid),
+				      .offset = offset } },
+		.in = { &u->iov, 1, 0, len },
+		.done = done,
+	};
+	session_send(u->inode->sp->session, &u->msg);
+}
+
+static void verify(struct sheep_update *u)
+{
+	ask(u, SHEEP_SNAP_CTIME_AT, u->ctime, sizeof(u->ctime), verified);
+}
+
+static bool is_kept(const struct sheep_update *u)
+{
+	for (uint32_t n = 0; n < u->n; n++)
+		if (le32(u->bytes + 4 * (size_t)n) != u->value)
+			return false;
+	return true;
+}
+
+static void looked(struct sheep_msg *m, int r, const struct sheep_reply *reply,
+		   const struct error *err)
+{
+	struct sheep_update *u = container_of(m, struct sheep_update, msg);
+	struct error why = { 0 };
+
+	if (r == 0 && !reply->result && is_kept(u)) {
+		verify(u);
+		return;
+	}
+	if (r == 0 && reply->result) {
+		failed(u, reply->result);
+	} else {
+		if (r == 0)
+			r = error_set(&why, EIO,
+				      "the map of volume '%s' was not kept while the "
+				      "cluster's members changed",
+				      u->inode->vdi.name);
+		end_parts(u, r, why.code ? &why : err);
+	}
+	update_free(u);
+}
+
+static void look(struct sheep_update *u)
+{
+	ask(u, SHEEP_MAP_AT + 4 * u->first, u->bytes, 4 * (size_t)u->n, looked);
+}
+
 static void ended(struct sheep_inode *i)
 {
 	i->updates--;
@@ -116,16 +178,10 @@ static void stored(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		else
 			failed(u, reply->result);
 		update_free(u);
+	} else if (u->releases && m->members != reply->epoch) {
+		look(u);
 	} else {
-		u->iov = (struct iovec){ u->ctime, sizeof(u->ctime) };
-		u->msg = (struct sheep_msg){
-			.request = { .opcode = SHEEP_READ,
-				     .obj = { .oid = sheep_inode_oid(u->vid),
-					      .offset = SHEEP_SNAP_CTIME_AT } },
-			.in = { &u->iov, 1, 0, sizeof(u->ctime) },
-			.done = verified,
-		};
-		session_send(i->sp->session, &u->msg);
+		verify(u);
 	}
 	ended(i);
 	inode_put(i);
@@ -148,6 +204,7 @@ static void gather(struct sheep_inode *i, struct sheep_update *u)
 			u->vid = p->vid;
 		}
 		u->n++;
+		u->releases |= !p->entry || p->index >= i->n || i->map[p->index];
 		list_remove(l);
 		list_append(&u->parts, l);
 	}
@@ -177,6 +234,7 @@ static int store(struct sheep_inode *i)
 			     .obj = { .oid = sheep_inode_oid(u->vid),
 				      .offset = SHEEP_MAP_AT + 4 * u->first } },
 		.out = { &u->iov, 1, 0, 4 * (size_t)u->n },
+		.repeatable = !u->releases,
 		.done = stored,
 	};
 	i->updates++;

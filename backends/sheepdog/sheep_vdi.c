@@ -147,6 +147,7 @@ static int write_inode(struct sheep_pool *sp, uint32_t vid, uint32_t at,
 			     .obj = { .oid = sheep_inode_oid(vid), .offset = at } },
 		.out = bytes,
 		.out_len = len,
+		.repeatable = at + len <= SHEEP_MAP_AT,
 	};
 	int r = sheep_ask(sp, &q, 1, call, err);
 

@@ -41,16 +41,28 @@ sheep_same v "$tmp/data"
 sheep_same w "$tmp/data"
 
 # a write is answered, but the copy that was just being recovered has not kept it
-for what in create write:data; do
+for what in create write:data write:inode; do
 	truncate -s $((12 * M)) volumes/kept
+	[ "$what" != write:data ] || cp "$tmp/data" volumes/kept
 	before=$(tell fired)
-	fault "$what" nth=3 lose
+	fault "$what" lose
 	dd if="$tmp/other" of=volumes/kept bs=256k conv=notrunc,fsync status=none || fail "lost: $what"
 	[ "$(tell fired)" = $((before + 1)) ] || fail "nothing was lost: $what"
 	tell off
 	sheep_same kept "$tmp/other"
 	rm volumes/kept
 done
+# a map that names the snapshot's objects is not stored twice, so that it was lost is told
+cp "$tmp/data" volumes/kept
+touch snapshots/kept/s
+fault write:inode lose
+expect_errno EIO dd if="$tmp/other" of=volumes/kept bs=256k conv=notrunc,fsync
+grep -q 'was not kept' info/kept/error || fail "the error is: $(cat info/kept/error)"
+tell off
+dd if="$tmp/other" of=volumes/kept bs=256k conv=notrunc,fsync status=none || fail "after a lost map"
+sheep_same kept "$tmp/other"
+sheep_same kept "$tmp/data" s
+rm snapshots/kept/s volumes/kept
 
 # two of three are gone
 tell kill 0
