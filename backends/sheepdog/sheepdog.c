@@ -255,6 +255,7 @@ BACKEND_DEFINE(
 	.vol_create = sheep_vol_create,
 	.vol_delete = sheep_vol_delete,
 	.vol_resize = sheep_vol_resize,
+	.vol_wipe = sheep_vol_wipe,
 	.vol_flatten = sheep_vol_flatten,
 	.vol_open = sheep_vol_open,
 	.vol_close = sheep_vol_close,
