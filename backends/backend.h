@@ -260,6 +260,10 @@ struct backend {
 	/* Writes are answered before they are stored, and IO_FLUSH says whether they are:
 	 * a writer's close(2) flushes, so that what was written and lost is told. */
 	bool writes_back;
+
+	/* The free ranges of the source device, as the last of the calls above found
+	 * them, for the caller to free; does not wait. -ENOMEM. */
+	int (*free_extents)(void *pool, struct extent **, size_t *);
 };
 
 /* Defines the module's one exported symbol. */

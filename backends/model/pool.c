@@ -365,15 +365,40 @@ static struct definition *definition_of(struct pool *p, bool saved)
 	return definition_ref(p->now);
 }
 
+/* The spec with the free ranges of its device, which is then in *device, as libvirt has
+ * them in a live description. */
+static int with_free_extents(struct pool *p, struct pool_spec *spec,
+			     struct pool_device *device)
+{
+	AUTO_USE struct use u = { 0 };
+
+	if (spec->source.n_devices != 1 || pool_begin(p, &u, NULL) < 0 ||
+	    !BACKEND_HAS(u.backend, free_extents))
+		return 0;
+	*device = spec->source.devices[0];
+	spec->source.devices = device;
+	return u.backend->free_extents(u.pool, &device->free, &device->n_free);
+}
+
 int pool_show_xml(struct pool *p, struct call *call, struct buf *out, struct error *err)
 {
 	AUTO_DEFINITION struct definition *d = definition_of(p, false);
 	struct pool_stat live = { .permissions = PERMISSIONS_UNSET };
+	struct pool_device device = { 0 };
+	struct pool_spec shown;
+	bool running;
 	int r;
 
 	if (!d)
 		return 0;
-	r = pool_xml_print(&d->spec, live_sizes(p, call, &live) ? &live : NULL, out, err);
+	shown = d->spec; /* its own strings and lists: nothing of it is freed here */
+	running = live_sizes(p, call, &live);
+	r = with_free_extents(p, &shown, &device);
+	if (r < 0)
+		r = error_code(err, -r, "cannot describe the pool");
+	else
+		r = pool_xml_print(&shown, running ? &live : NULL, out, err);
+	free(device.free);
 	permissions_clear(&live.permissions);
 	return r;
 }
