@@ -77,7 +77,7 @@ static bool meets_early(const struct behind *b, const struct io *io, uint64_t se
 	return false;
 }
 
-/* Moves what has to wait no longer. */
+/* What has to wait no longer. */
 static void take_ready(struct behind *b, struct list *ready)
 {
 	list_for_each (l, &b->waiting) {
@@ -91,15 +91,78 @@ static void take_ready(struct behind *b, struct list *ready)
 	}
 }
 
-static void submit_again(struct behind *b, struct list *ready)
+/* -- the begin of one -- */
+
+static bool is_early(struct behind *b, uint64_t len)
+{
+	if (b->unanswered)
+		b->deep = DEEP;
+	else if (b->deep)
+		b->deep--;
+	return !b->deep && b->n_early < EARLY_MOST && b->bytes + len <= BYTES_MOST;
+}
+
+static void begin_write(struct behind *b, struct flight *f)
+{
+	f->early = is_early(b, f->len);
+	if (!f->early) {
+		b->unanswered++;
+		return;
+	}
+	f->serial = b->serial++;
+	list_append(&b->early, &f->link);
+	b->bytes += f->len;
+	b->n_early++;
+}
+
+/* Where there is no memory it is answered when it is stored. */
+static bool copy_bytes(struct flight *f)
+{
+	size_t done = 0;
+
+	f->copy = malloc(f->len ? f->len : 1);
+	if (!f->copy)
+		return false;
+	for (int i = 0; i < f->io.iovcnt; i++) {
+		memcpy((char *)f->copy + done, f->io.iov[i].iov_base,
+		       f->io.iov[i].iov_len);
+		done += f->io.iov[i].iov_len;
+	}
+	f->iov = (struct iovec){ .iov_base = f->copy, .iov_len = f->len };
+	f->io.iov = &f->iov;
+	f->io.iovcnt = 1;
+	f->asked = NULL;
+	return true;
+}
+
+static void submit(struct behind *b, struct flight *f)
+{
+	struct io *asked = f->asked;
+	uint64_t len = f->len;
+	bool answered = f->early && copy_bytes(f);
+
+	b->submit(b->vol, &f->io);
+	if (answered)
+		asked->done(asked, len, NULL);
+}
+
+/* What has waited. */
+static void submit_ready(struct behind *b, struct list *ready)
 {
 	for (struct list *l; (l = list_shift(ready));) {
 		struct flight *f = container_of(l, struct flight, link);
-		struct io *asked = f->asked;
-		uint64_t *seen = f->seen;
 
-		free(f);
-		behind_submit(b, seen, asked);
+		if (f->io.op == IO_WRITE) {
+			pthread_mutex_lock(&b->lock);
+			begin_write(b, f);
+			pthread_mutex_unlock(&b->lock);
+		}
+		if (f->io.op == IO_WRITE || f->io.op == IO_FLUSH) {
+			submit(b, f);
+		} else {
+			b->submit(b->vol, f->asked);
+			free(f);
+		}
 	}
 }
 
@@ -110,7 +173,8 @@ static void note_lost(struct behind *b, ssize_t result, const struct error *err)
 	if (err)
 		b->error = *err;
 	else
-		error_code(&b->error, result < 0 ? -result : EIO, "it could not be stored");
+		error_code(&b->error, result < 0 ? -result : EIO,
+			   "it could not be stored");
 	error_prefix(&b->error, "what was written before is lost");
 	b->lost++;
 }
@@ -165,12 +229,12 @@ static void landed(struct io *io, ssize_t result, const struct error *err)
 		f->asked->done(f->asked, result, err);
 	free(f->copy);
 	free(f);
-	submit_again(b, &ready);
+	submit_ready(b, &ready);
 	if (stored)
 		stored(arg);
 }
 
-/* -- the begin -- */
+/* -- asked from outside -- */
 
 static struct flight *flight_new(struct behind *b, uint64_t *seen, struct io *io)
 {
@@ -178,64 +242,16 @@ static struct flight *flight_new(struct behind *b, uint64_t *seen, struct io *io
 
 	if (!f)
 		return NULL;
-	*f = (struct flight){ .io = *io, .behind = b, .asked = io, .seen = seen,
-			      .serial = b->serial++, .len = length(io) };
+	*f = (struct flight){ .io = *io,
+			      .behind = b,
+			      .asked = io,
+			      .seen = seen,
+			      .serial = b->serial++,
+			      .len = length(io) };
 	f->io.done = landed;
 	f->io.owner = f;
 	list_init(&f->link);
 	return f;
-}
-
-static bool is_early(struct behind *b, uint64_t len)
-{
-	if (b->unanswered)
-		b->deep = DEEP;
-	else if (b->deep)
-		b->deep--;
-	return !b->deep && b->n_early < EARLY_MOST && b->bytes + len <= BYTES_MOST;
-}
-
-static void begin_write(struct behind *b, struct flight *f)
-{
-	f->early = is_early(b, f->len);
-	if (!f->early) {
-		b->unanswered++;
-		return;
-	}
-	list_append(&b->early, &f->link);
-	b->bytes += f->len;
-	b->n_early++;
-}
-
-/* Where there is no memory it is answered when it is stored. */
-static bool copy_bytes(struct flight *f)
-{
-	size_t done = 0;
-
-	f->copy = malloc(f->len ? f->len : 1);
-	if (!f->copy)
-		return false;
-	for (int i = 0; i < f->io.iovcnt; i++) {
-		memcpy((char *)f->copy + done, f->io.iov[i].iov_base,
-		       f->io.iov[i].iov_len);
-		done += f->io.iov[i].iov_len;
-	}
-	f->iov = (struct iovec){ .iov_base = f->copy, .iov_len = f->len };
-	f->io.iov = &f->iov;
-	f->io.iovcnt = 1;
-	f->asked = NULL;
-	return true;
-}
-
-static void submit(struct behind *b, struct flight *f)
-{
-	struct io *asked = f->asked;
-	uint64_t len = f->len;
-	bool answered = f->early && copy_bytes(f);
-
-	b->submit(b->vol, &f->io);
-	if (answered)
-		asked->done(asked, len, NULL);
 }
 
 void behind_submit(struct behind *b, uint64_t *seen, struct io *io)

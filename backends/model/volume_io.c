@@ -95,6 +95,8 @@ static void flight_done(struct io *io, ssize_t result, const struct error *err)
 {
 	struct flight *f = io->owner;
 
+	if (io->op != IO_READ && io->op != IO_FLUSH)
+		atomic_store(&f->h->unflushed, true);
 	f->asked->done(f->asked, result, err);
 	landed(f);
 }
@@ -114,8 +116,8 @@ void volume_submit(struct volume_handle *h, struct io *io)
 	pthread_mutex_lock(&h->lock);
 	list_append(&h->flights, &f->link);
 	pthread_mutex_unlock(&h->lock);
-	if (io->op != IO_READ)
-		atomic_store(&h->unflushed, io->op != IO_FLUSH);
+	if (io->op == IO_FLUSH) /* what is written from here on is not part of it */
+		atomic_store(&h->unflushed, false);
 	h->use.backend->vol_submit(h->file.vol, &f->io);
 }
 

@@ -322,4 +322,5 @@ BACKEND_DEFINE(.type = "rbd", .volumes = VOLUMES_PROVISIONED, .parallel = true,
 	       .vol_seek = rbd_vol_seek, .vol_copy = rbd_vol_copy,
 	       .snap_list = rbd_snapshot_list, .snap_stat = rbd_snapshot_stat,
 	       .snap_create = rbd_snapshot_create, .snap_delete = rbd_snapshot_delete,
-	       .snap_revert = rbd_snapshot_revert, .discover = rbd_discover, );
+	       .snap_revert = rbd_snapshot_revert, .discover = rbd_discover,
+	       .writes_back = true, );

@@ -17,6 +17,7 @@
 #include <rbd/librbd.h>
 
 #include "backends/backend.h"
+#include "backends/common/behind.h"
 #include "backends/support/list.h"
 #include "backends/support/map.h"
 
@@ -89,6 +90,11 @@ struct rbd_pool;
 int headers_read(struct rbd_pool *p, struct header *headers, size_t n, struct error *err);
 void header_clear(struct header *h);
 
+#define OBJECT_NAME 300
+
+/* The object that has an image's map; snap_id 0: of the image itself. */
+void header_map_name(char name[OBJECT_NAME], const char *id, uint64_t snap_id);
+
 /* -- rbd_decode.c: Ceph's encodings; pure, and wary of what it is given -- */
 
 #define OBJECT_MAP_HEADER 18
@@ -103,6 +109,9 @@ bool decode_map_header(const char *data, size_t len, uint64_t *objects);
 /* How many of n objects exist, in a piece of an object map that begins at one of them.
  * *last (may be NULL): whether the n-th does. */
 uint64_t decode_map_count(const unsigned char *bits, uint64_t n, bool *last);
+/* The first of the objects [from, n) of such a piece that may have data, or has none; n:
+ * there is no such. */
+uint64_t decode_map_find(const unsigned char *bits, uint64_t from, uint64_t n, bool data);
 
 /* -- rbd_roll.c: what the last listing found, so that ls -l asks for many at once -- */
 
@@ -145,6 +154,7 @@ struct image {
 	bool turn; /* somebody takes or gives back its lock */
 	bool read_only;
 	atomic_bool wrote; /* its time of change is to be set */
+	struct behind behind;
 };
 
 /* IMAGE_CHANGE: for what librbd has the lock's owner do, who may be elsewhere, and else
@@ -155,6 +165,8 @@ enum image_use { IMAGE_READ, IMAGE_CHANGE, IMAGE_WRITE };
 struct opened {
 	struct image *image;
 	enum image_use use;
+	uint64_t seen; /* behind's */
+	atomic_uint_fast64_t presumed; /* rbd_seek.c's */
 };
 
 /* IMAGE_WRITE: with the exclusive lock; -EBUSY names who has it. */
@@ -167,6 +179,8 @@ void image_put(struct image *i, enum image_use use);
 int image_wait_closed(struct rbd_pool *p, const char *name, struct call *call,
 		      struct error *err);
 void image_renamed(struct rbd_pool *p, const char *from, const char *to);
+/* Stores: what behind submits. */
+void image_submit(void *image, struct io *io);
 /* Waits until none is open; false: some are at the deadline. */
 bool images_settle(struct rbd_pool *p, uint64_t deadline_ns);
 

@@ -32,8 +32,13 @@ static const struct {
 	{ "rbd_discard_on_zeroed_write_same", "false" },
 	/* clones need no protected snapshot, which would stay behind */
 	{ "rbd_default_clone_format", "2" },
-	/* who closes or syncs flushes: no need to wait for the first time */
-	{ "rbd_cache_writethrough_until_flush", "false" },
+	/* it answers writes early and loses the error of one that fails before the next
+	 * flush is asked for; ours (common/behind.c) does not */
+	{ "rbd_cache", "false" },
+	/* what is written stays as it is until it is stored */
+	{ "rbd_disable_zero_copy_writes", "false" },
+	/* submitting never waits anyhow, and needs no thread of librbd's for it */
+	{ "rbd_non_blocking_aio", "false" },
 	/* submitting never waits: what is in flight is bounded by who submits */
 	{ "objecter_inflight_ops", "32768" },
 	{ "objecter_inflight_op_bytes", "1073741824" },

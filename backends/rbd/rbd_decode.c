@@ -60,3 +60,19 @@ uint64_t decode_map_count(const unsigned char *bits, uint64_t n, bool *last)
 		*last = n && (bits[(n - 1) / 4] >> (6 - 2 * ((n - 1) % 4)) & 1);
 	return count;
 }
+
+static unsigned state_of(const unsigned char *bits, uint64_t i)
+{
+	return bits[i / 4] >> (6 - 2 * (i % 4)) & 3;
+}
+
+uint64_t decode_map_find(const unsigned char *bits, uint64_t from, uint64_t n, bool data)
+{
+	for (uint64_t i = from; i < n; i++) {
+		if (data && i % 4 == 0 && !bits[i / 4])
+			i += 3;
+		else if (!!state_of(bits, i) == data)
+			return i;
+	}
+	return n;
+}

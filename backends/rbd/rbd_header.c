@@ -15,11 +15,10 @@
 #include <string.h>
 #include <sys/param.h>
 
-#define DEPTH	    48		/* images under way at once */
-#define MAP_PIECE   (64 * 1024) /* of an object map, read at a time: 1 TiB of image */
-#define ID_MAX	    256
-#define KEYS_MOST   64 /* those we look at sort before an image's snapshots */
-#define OBJECT_NAME 300
+#define DEPTH	  48	      /* images under way at once */
+#define MAP_PIECE (64 * 1024) /* of an object map, read at a time: 1 TiB of image */
+#define ID_MAX	  256
+#define KEYS_MOST 64 /* those we look at sort before an image's snapshots */
 
 struct batch {
 	struct rbd_pool *pool;
@@ -187,13 +186,12 @@ static void map_read(rados_completion_t c, void *arg)
 	fetch_over(f);
 }
 
-static void name_map(const struct header *h, char name[OBJECT_NAME])
+void header_map_name(char name[OBJECT_NAME], const char *id, uint64_t snap_id)
 {
-	if (h->snap_id)
-		snprintf(name, OBJECT_NAME, "rbd_object_map.%s.%016" PRIx64, h->id,
-			 h->snap_id);
+	if (snap_id)
+		snprintf(name, OBJECT_NAME, "rbd_object_map.%s.%016" PRIx64, id, snap_id);
 	else
-		snprintf(name, OBJECT_NAME, "rbd_object_map.%s", h->id);
+		snprintf(name, OBJECT_NAME, "rbd_object_map.%s", id);
 }
 
 static void read_map(struct fetch *f)
@@ -203,7 +201,7 @@ static void read_map(struct fetch *f)
 	uint64_t off = f->map_off ? OBJECT_MAP_HEADER + f->map_off / 4 : 0;
 	int r = begin(f, map_read, &c);
 
-	name_map(f->h, name);
+	header_map_name(name, f->h->id, f->h->snap_id);
 	if (r == 0) {
 		r = rados_aio_read(f->batch->pool->cluster.io, name, c, (char *)f->map,
 				   MAP_PIECE + (off ? 0 : OBJECT_MAP_HEADER), off);

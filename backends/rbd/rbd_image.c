@@ -15,8 +15,7 @@
 
 #include "backends/support/clock.h"
 
-#define ID_ROOM	    256
-#define OBJECT_NAME 300
+#define ID_ROOM 256
 
 /* -- the list: the pool's lock is held -- */
 
@@ -34,6 +33,7 @@ static struct image *find(struct rbd_pool *p, const char *name, const char *snap
 
 static void image_free(struct image *i)
 {
+	behind_exit(&i->behind);
 	free(i->name);
 	free(i->snap);
 	free(i->id);
@@ -47,6 +47,7 @@ static struct image *image_new(struct rbd_pool *p, const char *name, const char 
 	if (!i)
 		return NULL;
 	i->pool = p;
+	behind_init(&i->behind, image_submit, i);
 	i->name = strdup(name);
 	i->snap = snap ? strdup(snap) : NULL;
 	if (!i->name || (snap && !i->snap)) {
@@ -311,8 +312,9 @@ static void stamped(rados_completion_t c, void *arg)
 
 /* librbd tells the time of a change once in a while: the last one may be later than that.
  */
-static void stamp_and_close(struct image *i)
+static void stamp_and_close(void *image)
 {
+	struct image *i = image;
 	char object[OBJECT_NAME];
 	rados_completion_t c;
 
@@ -357,7 +359,7 @@ void image_put(struct image *i, enum image_use use)
 		i->state = IMAGE_CLOSING;
 	pthread_mutex_unlock(&p->lock);
 	if (last)
-		stamp_and_close(i);
+		behind_when_stored(&i->behind, stamp_and_close, i);
 }
 
 int image_wait_closed(struct rbd_pool *p, const char *name, struct call *call,

@@ -18,16 +18,18 @@ static enum image_use use_of(int flags)
 int rbd_vol_open(void *pool, const char *name, const char *snap, int flags,
 		 struct vol_file *out, struct call *call, struct error *err)
 {
-	AUTO_FREE struct opened *o = malloc(sizeof(*o));
+	AUTO_FREE struct opened *o = calloc(1, sizeof(*o));
 	int r;
 
 	if (!o)
 		return error_code(err, ENOMEM, "cannot open image '%s'", name);
 	o->use = use_of(flags);
 	r = image_get(pool, name, snap, o->use, call, &o->image, err);
-	if (r == 0)
-		*out = (struct vol_file){ .vol = take(o), .fd = -1 };
-	return r;
+	if (r < 0)
+		return r;
+	o->seen = behind_seen(&o->image->behind);
+	*out = (struct vol_file){ .vol = take(o), .fd = -1 };
+	return 0;
 }
 
 void rbd_vol_close(void *pool, struct vol_file *file)
@@ -88,7 +90,7 @@ static void landed(rbd_completion_t c, void *arg)
 	answer(io, i, r == 0 && io->op == IO_WRITE ? (ssize_t)length(io) : r);
 }
 
-static int submit(struct image *i, struct io *io, rbd_completion_t c)
+static int begin(struct image *i, struct io *io, rbd_completion_t c)
 {
 	if (io->op != IO_READ && io->op != IO_FLUSH)
 		atomic_store_explicit(&i->wrote, true, memory_order_relaxed);
@@ -108,9 +110,9 @@ static int submit(struct image *i, struct io *io, rbd_completion_t c)
 	return -EOPNOTSUPP;
 }
 
-void rbd_vol_submit(void *vol, struct io *io)
+void image_submit(void *image, struct io *io)
 {
-	struct image *i = ((struct opened *)vol)->image;
+	struct image *i = image;
 	struct flight *f = malloc(sizeof(*f));
 	rbd_completion_t c;
 	int r = -ENOMEM;
@@ -120,7 +122,7 @@ void rbd_vol_submit(void *vol, struct io *io)
 		r = rbd_aio_create_completion(f, landed, &c);
 	}
 	if (r == 0) {
-		r = submit(i, io, c);
+		r = begin(i, io, c);
 		if (r < 0)
 			rbd_aio_release(c);
 	}
@@ -128,4 +130,11 @@ void rbd_vol_submit(void *vol, struct io *io)
 		free(f);
 		answer(io, i, r);
 	}
+}
+
+void rbd_vol_submit(void *vol, struct io *io)
+{
+	struct opened *o = vol;
+
+	behind_submit(&o->image->behind, &o->seen, io);
 }
