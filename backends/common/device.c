@@ -4,8 +4,10 @@
 #include <blkid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "backends/common/holder.h"
@@ -29,6 +31,14 @@ int device_number(const char *path, dev_t *device, struct error *err)
 	return 0;
 }
 
+/* The kernel lets some be opened for writing that then refuse each write. */
+static bool is_read_only(int fd)
+{
+	int read_only = 0;
+
+	return ioctl(fd, BLKROGET, &read_only) == 0 && read_only;
+}
+
 int device_claim(const char *path, struct error *err)
 {
 	AUTO_BUF struct buf who = { 0 };
@@ -48,6 +58,11 @@ int device_claim(const char *path, struct error *err)
 				 "device '%s' is in use: the kernel says that something "
 				 "holds it",
 				 path);
+	if (fd >= 0 && is_read_only(fd)) {
+		close(fd);
+		fd = -1;
+		errno = EROFS;
+	}
 	if (fd < 0 && errno == EROFS)
 		return error_set(err, EROFS, "device '%s' can only be read", path);
 	return fd < 0 ? error_errno(err, "cannot open device '%s'", path) : fd;
