@@ -268,7 +268,8 @@ static const char *what_differs(const struct volume_spec *want,
 {
 	if (want->has_capacity && want->capacity < is->capacity)
 		return "capacity";
-	if (!same(want->format, is->format))
+	/* "none", a partition for nothing in particular, is what no <format> means */
+	if (!same(want->format, is->format) && strcmp(want->format, "none"))
 		return "format";
 	if (!same(want->encryption.format, is->encryption.format) ||
 	    !same(want->encryption.cipher.name, is->encryption.cipher.name))
