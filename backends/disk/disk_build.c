@@ -36,17 +36,31 @@ int disk_of_spec(const struct pool_spec *spec, struct disk *disk, const char **p
 	return disk_identify(*path, s->devices[0].part_separator, disk, err);
 }
 
-static int check_empty(int fd, const char *path, struct error *err)
+static int show(const struct disk *disk, const char *path, struct call *call,
+		struct disk_table *out, struct error *err)
 {
+	const char *const arguments[] = { "show", NULL };
+
+	return disk_run(disk, path, arguments, false, call, out, err);
+}
+
+/* libparted is asked as well: libblkid does not know all of its tables. */
+static int check_empty(int fd, const struct disk *disk, const char *path,
+		       struct call *call, struct error *err)
+{
+	AUTO_TABLE struct disk_table table = { 0 };
 	struct device_content found;
 	int r = device_probe(fd, path, &found, err);
+	bool blank = r == 0;
 
-	if (r <= 0)
+	if (r == 0)
+		r = show(disk, path, call, &table, err);
+	if (r < 0 || (blank && !strcmp(table.label, "none")))
 		return r;
 	return error_set(err, EEXIST,
 			 "device '%s' is not empty (%s), so no table of partitions is made: "
 			 "'build overwrite' makes one over it",
-			 path, found.type);
+			 path, blank ? table.label : found.type);
 }
 
 /* The claim lasts until the table is there: nobody can begin to use the device. */
@@ -65,7 +79,7 @@ int disk_build(const struct pool_spec *spec, const struct host *host, enum build
 	if (fd < 0)
 		return fd;
 	r = mode == BUILD_OVERWRITE ? device_wipe_marks(fd, path, err) :
-				      check_empty(fd, path, err);
+				      check_empty(fd, &disk, path, call, err);
 	if (r < 0)
 		return r;
 	/* as libvirt has it */
@@ -100,8 +114,9 @@ static int check_bare(const struct disk *disk, const char *path,
 int disk_remove(const struct pool_spec *spec, const struct host *host, struct call *call,
 		struct error *err)
 {
-	const char *const show[] = { "show", NULL };
+	const char *const clear[] = { "clear", NULL };
 	AUTO_TABLE struct disk_table table = { 0 };
+	AUTO_TABLE struct disk_table after = { 0 };
 	AUTO_FD int fd = -1;
 	const char *path = NULL, *label = NULL;
 	struct disk disk;
@@ -112,9 +127,11 @@ int disk_remove(const struct pool_spec *spec, const struct host *host, struct ca
 	fd = device_claim(path, err);
 	if (fd < 0)
 		return fd;
-	r = disk_run(&disk, path, show, false, call, &table, err);
+	r = show(&disk, path, call, &table, err);
 	if (r == 0)
 		r = check_bare(&disk, path, &table, err);
+	if (r == 0)
+		r = disk_run(&disk, path, clear, true, call, &after, err);
 	return r < 0 ? r : device_wipe_marks(fd, path, err);
 }
 

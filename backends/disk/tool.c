@@ -7,8 +7,8 @@
 #include "backends/disk/tool.h"
 
 #define USAGE                                                                     \
-	"disk-table [-p PREFIX] DEVICE show | label NAME | resize NUMBER SIZE | " \
-	"remove NUMBER | create NUMBER KIND FORMAT SIZE"
+	"disk-table [-p PREFIX] DEVICE show | label NAME | clear | "              \
+	"create NUMBER KIND FORMAT SIZE | resize NUMBER SIZE | remove NUMBER"
 
 static int misused(struct error *err)
 {
@@ -32,6 +32,11 @@ static int run_show(struct tool *t, char **argv, struct error *err)
 static int run_label(struct tool *t, char **argv, struct error *err)
 {
 	return tool_make_label(t, argv[0], err);
+}
+
+static int run_clear(struct tool *t, char **argv, struct error *err)
+{
+	return tool_clear(t, err);
 }
 
 static int run_create(struct tool *t, char **argv, struct error *err)
@@ -72,8 +77,8 @@ static const struct operation {
 	int (*run)(struct tool *, char **argv, struct error *);
 } operations[] = {
 	{ "show", 0, false, false, run_show },	   { "label", 1, false, true, run_label },
-	{ "create", 4, true, true, run_create },   { "resize", 2, true, true, run_resize },
-	{ "remove", 1, true, true, run_remove },
+	{ "clear", 0, true, true, run_clear },	   { "create", 4, true, true, run_create },
+	{ "resize", 2, true, true, run_resize },   { "remove", 1, true, true, run_remove },
 };
 
 static const struct operation *find_operation(const char *name, int arguments)
@@ -99,7 +104,7 @@ static int carry_out(struct tool *t, const struct operation *o, char **argv,
 	r = o->run(t, argv, err);
 	/* what was written is what counts: not every mark can be */
 	if (r == 0 && o->writes)
-		r = tool_read_again(t, err);
+		r = tool_read(t, err);
 	if (r == 0)
 		r = kernel_sync(t, err);
 	if (r < 0)

@@ -34,7 +34,7 @@ struct tool {
 int tool_open(struct tool *t, struct error *err);
 void tool_close(struct tool *t);
 /* The table as it is on the device. */
-int tool_read_again(struct tool *t, struct error *err);
+int tool_read(struct tool *t, struct error *err);
 /* libparted's own name of a label; NULL: it has none. */
 const char *tool_label(const char *label);
 /* As error_set with EIO, and what libparted has said behind it. */
@@ -55,6 +55,8 @@ bool tool_has_extended(const struct tool *t);
 /* -- tool_change.c: each writes the table and tells the kernel -- */
 
 int tool_make_label(struct tool *t, const char *label, struct error *err);
+/* Removes the table. */
+int tool_clear(struct tool *t, struct error *err);
 /* size 0: the smallest, where there is most room to grow. -EINVAL: the next number is
  * another. */
 int tool_create(struct tool *t, unsigned number, enum disk_kind kind, const char *format,

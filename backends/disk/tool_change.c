@@ -47,6 +47,15 @@ int tool_make_label(struct tool *t, const char *label, struct error *err)
 	return r < 0 ? r : commit(t, err);
 }
 
+int tool_clear(struct tool *t, struct error *err)
+{
+	int r = kernel_remove_all(t, err);
+
+	if (r == 0 && !ped_disk_clobber(t->dev))
+		r = tool_failed(t, err, "remove the table of partitions of");
+	return r;
+}
+
 /* -- where a new one goes -- */
 
 struct place {
@@ -333,7 +342,7 @@ static int check_removable(const struct tool *t, const PedPartition *part,
 /* The kernel gets back what the disk still has. */
 static void take_back(struct tool *t)
 {
-	if (tool_read_again(t, NULL) == 0)
+	if (tool_read(t, NULL) == 0)
 		kernel_sync(t, NULL);
 }
 

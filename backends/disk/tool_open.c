@@ -137,11 +137,18 @@ static int open_device(struct tool *t, struct error *err)
 	return 0;
 }
 
-int tool_read_again(struct tool *t, struct error *err)
+int tool_read(struct tool *t, struct error *err)
 {
+	PedDiskType *type;
+
 	if (t->disk)
 		ped_disk_destroy(t->disk);
+	t->disk = NULL;
 	tool_forget();
+	type = ped_disk_probe(t->dev);
+	snprintf(t->label, sizeof(t->label), "%s", type ? our_label(type->name) : "none");
+	if (!type || !tool_label(t->label))
+		return 0;
 	t->disk = ped_disk_new(t->dev);
 	if (!t->disk)
 		return tool_failed(t, err, "read the table of partitions of");
@@ -151,7 +158,6 @@ int tool_read_again(struct tool *t, struct error *err)
 
 int tool_open(struct tool *t, struct error *err)
 {
-	PedDiskType *type;
 	int r;
 
 	ped_exception_set_handler(on_exception);
@@ -163,12 +169,7 @@ int tool_open(struct tool *t, struct error *err)
 		return r;
 	if (t->writes && t->dev->read_only)
 		return error_set(err, EROFS, "device '%s' can only be read", t->path);
-	tool_forget();
-	type = ped_disk_probe(t->dev);
-	snprintf(t->label, sizeof(t->label), "%s", type ? our_label(type->name) : "none");
-	if (!type || !tool_label(t->label))
-		return 0;
-	return tool_read_again(t, err);
+	return tool_read(t, err);
 }
 
 void tool_close(struct tool *t)
