@@ -35,8 +35,9 @@ static const struct {
 	/* it answers writes early and loses the error of one that fails before the next
 	 * flush is asked for; ours (common/behind.c) does not */
 	{ "rbd_cache", "false" },
-	/* what is written stays as it is until it is stored */
-	{ "rbd_disable_zero_copy_writes", "false" },
+	/* without the copy a write that times out is never answered, and its image never
+	 * closed */
+	{ "rbd_disable_zero_copy_writes", "true" },
 	/* submitting never waits anyhow, and needs no thread of librbd's for it */
 	{ "rbd_non_blocking_aio", "false" },
 	/* submitting never waits: what is in flight is bounded by who submits */
