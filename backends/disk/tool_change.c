@@ -188,7 +188,7 @@ static int check_kind(const struct tool *t, enum disk_kind kind, struct error *e
 				 "partitions, and that of '%s' is '%s'",
 				 t->path, t->label);
 	if (kind == DISK_EXTENDED && ped_disk_extended_partition(t->disk))
-		return error_set(err, EEXIST,
+		return error_set(err, EINVAL,
 				 "there is an extended partition on '%s' already, and a table "
 				 "has one at most",
 				 t->path);
@@ -268,17 +268,19 @@ static PedSector reach(const struct tool *t, PedPartition *part)
 							 part->geom.end;
 }
 
+/* Just there; or near behind it, for tables that know whole cylinders only. */
 static bool set_end(struct tool *t, PedPartition *part, PedSector least, PedSector end,
 		    PedSector most)
 {
-	PedSector begin = part->geom.start;
+	const PedCHSGeometry *chs = &t->dev->bios_geom;
+	PedSector begin = part->geom.start, cylinder = (PedSector)chs->heads * chs->sectors;
 	CLEANUP(cleanup_constraint) PedConstraint *exact = NULL;
 	CLEANUP(cleanup_constraint) PedConstraint *near = NULL;
 	PedGeometry at, start, ends;
 
 	if (!ped_geometry_init(&at, t->dev, begin, end - begin + 1) ||
 	    !ped_geometry_init(&start, t->dev, begin, 1) ||
-	    !ped_geometry_init(&ends, t->dev, least, most - least + 1))
+	    !ped_geometry_init(&ends, t->dev, least, MIN(most - least, cylinder) + 1))
 		return false;
 	tool_forget();
 	exact = ped_constraint_exact(&at);
@@ -287,6 +289,22 @@ static bool set_end(struct tool *t, PedPartition *part, PedSector least, PedSect
 	near = ped_constraint_new(ped_alignment_any, ped_alignment_any, &start, &ends,
 				  least - begin + 1, most - begin + 1);
 	return near && ped_disk_set_partition_geom(t->disk, part, near, begin, end);
+}
+
+/* An extended one has to reach around the logical ones. */
+static int check_around(const struct tool *t, const PedPartition *part, PedSector end,
+			struct error *err)
+{
+	if (!(part->type & PED_PARTITION_EXTENDED))
+		return 0;
+	for (const PedPartition *p = ped_disk_next_partition(t->disk, NULL); p;
+	     p = ped_disk_next_partition(t->disk, p))
+		if (p->type & PED_PARTITION_LOGICAL && p->num > 0 && p->geom.end > end)
+			return error_set(err, EBUSY,
+					 "partition %d of '%s' is the extended one, and the "
+					 "logical partition %d would no longer be in it",
+					 part->num, t->path, p->num);
+	return 0;
 }
 
 int tool_resize(struct tool *t, unsigned number, uint64_t size, struct error *err)
@@ -308,8 +326,9 @@ int tool_resize(struct tool *t, unsigned number, uint64_t size, struct error *er
 				 " bytes: with the free space behind it these are %" PRIu64,
 				 number, t->path, size,
 				 (uint64_t)((most - begin + 1) * t->dev->sector_size));
-	if (end == was)
-		return 0;
+	r = check_around(t, part, end, err);
+	if (r < 0 || end == was)
+		return r;
 	if (!set_end(t, part, least, end, most))
 		return tool_failed(t, err, "resize a partition of");
 	r = commit(t, err);
