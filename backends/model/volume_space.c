@@ -186,11 +186,13 @@ static int grow(struct volume_handle *h, uint64_t need, struct call *call,
 	}
 }
 
-static int check_smaller(struct volume *v, uint64_t size, uint64_t now, unsigned flags,
-			 struct error *err)
+static int check_smaller(const struct use *u, struct volume *v, uint64_t size,
+			 uint64_t now, unsigned flags, struct error *err)
 {
 	if (size >= now || flags & RESIZE_SHRINK)
 		return 0;
+	if (volume_class(u) == VOLUMES_GIVEN)
+		return volume_unsupported(u, "have its volumes resized", err);
 	return error_set(err, EPERM,
 			 "volume '%s' is not shrunk from %" PRIu64 " to %" PRIu64
 			 " bytes by truncating it: write 'shrink %" PRIu64 "' to its capacity",
@@ -201,7 +203,7 @@ static int resize_in_turn(struct pool *p, const struct use *u, struct volume *v,
 			  uint64_t size, unsigned flags, struct call *call,
 			  struct error *err)
 {
-	int r = check_smaller(v, size, v->space.size, flags, err);
+	int r = check_smaller(u, v, size, v->space.size, flags, err);
 
 	if (r == 0 && size != v->space.size)
 		r = resize(u, v, size, flags, call, err);
@@ -319,10 +321,12 @@ static ssize_t prepare_in_turn(struct volume_handle *h, uint64_t off, uint64_t e
 	if (r < 0)
 		return r;
 	if (off >= end)
-		return error_set(err, ENOSPC,
-				 "volume '%s' ends at %" PRIu64 " bytes: to make it larger, "
-				 "write the new size to its capacity",
-				 v->name, v->space.size);
+		return error_set(err, ENOSPC, "volume '%s' ends at %" PRIu64 " bytes%s",
+				 v->name, v->space.size,
+				 h->class == VOLUMES_PROVISIONED ?
+					 ": to make it larger, write the new size to its "
+					 "capacity" :
+					 "");
 	r = fill_gap(h, off, late, call, err);
 	if (r < 0)
 		return r;
@@ -369,7 +373,7 @@ static int ftruncate_in_turn(struct volume_handle *h, uint64_t size, struct io_l
 	if (!owes_zeros(h))
 		return resize_in_turn(h->pool, &h->use, v, size, 0, call, err);
 	if (!h->truncated)
-		r = check_smaller(v, size, MAX(s->base, s->high), 0, err);
+		r = check_smaller(&h->use, v, size, MAX(s->base, s->high), 0, err);
 	else
 		r = 0;
 	if (r == 0 && s->unsized)

@@ -337,6 +337,7 @@ static void given_volumes_are_truncated_like_that(void **state)
 	assert_int_equal(put(h, 0, block, sizeof(block)), sizeof(block));
 	assert_int_equal(put(h, 64 * MiB - 1, block, 2), 1);
 	assert_int_equal(volume_ftruncate(h, 65 * MiB, &call, &err), -EOPNOTSUPP);
+	assert_int_equal(volume_ftruncate(h, 63 * MiB, &call, &err), -EOPNOTSUPP);
 	assert_int_equal(volume_ftruncate(h, 64 * MiB, &call, &err), 0);
 	volume_close(h, &call);
 	h = open_as(given, "unit0", O_RDWR | O_TRUNC, false);
