@@ -1,83 +1,73 @@
 /*
  * Taking a block device alone, and overwriting it.
  *
- * The kernel's lists say who uses it (holder.h); what the host's LVM has found a volume
- * group on is used as well, though nothing of it need be active.
+ * The kernel's lists say who uses it (holder.h); a physical volume of the host's LVM is
+ * in use as well, though nothing of it need be active.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/param.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "backends/common/block_volumes.h"
 #include "backends/common/device.h"
 #include "backends/common/file_pool.h"
 #include "backends/common/scrub.h"
+#include "backends/support/clock.h"
+#include "backends/support/run.h"
 
 #define PIECE	      (UINT64_C(32) << 20) /* zeroed between two looks at the caller */
 #define DISCARD_PIECE (UINT64_C(1) << 30)
 
-/* Where LVM notes the physical volumes that udev has shown it. */
-#define PVS_ONLINE "/run/lvm/pvs_online"
-
-DEFINE_CLEANUP(cleanup_dir, DIR *, closedir)
-DEFINE_CLEANUP(cleanup_file, FILE *, fclose)
+#define LVM_NS (30 * NS_PER_S)
 
 /* -- LVM -- */
 
-/* "8:16", then "vg:NAME" where it has one. */
-static bool note_is_of(int dir, const char *name, dev_t device, char vg[256])
+/* Whether LVM of this host takes it for its own: what a guest has made on a volume is not
+ * seen by it, or filtered out. 1, and the group's name if it is in one. */
+static int ask_lvm(const char *path, struct buf *vg, struct error *err)
 {
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	CLEANUP(cleanup_file) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-	unsigned a, b;
-	char line[512];
+	const char *argv[] = { "lvm", "pvs",	 "--readonly", "--noheadings",
+			       "-o",  "vg_name", path,	       NULL };
+	struct run run = { .argv = argv,
+			   .output = vg,
+			   .deadline_ns = clock_now() + LVM_NS };
+	int r = run_tool(&run, err);
 
-	if (fd >= 0 && !f)
-		close(fd);
-	if (!f || !fgets(line, sizeof(line), f) || sscanf(line, "%u:%u", &a, &b) != 2 ||
-	    makedev(a, b) != device)
-		return false;
-	strcpy(vg, "?");
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "vg:%255s", vg) == 1)
-			break;
-	return true;
+	if (r == -EOPNOTSUPP || r == -EIO)
+		return 0; /* it is not installed, or knows no such volume */
+	return r < 0 ? error_prefix(err, "cannot tell whether LVM uses device '%s'", path)
+		     : 1;
 }
 
-static bool lvm_knows(dev_t device, char vg[256])
-{
-	CLEANUP(cleanup_dir) DIR *d = opendir(PVS_ONLINE);
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.' && note_is_of(dirfd(d), e->d_name, device, vg))
-			return true;
-	return false;
-}
-
-/* The note may be older than what is on it now. */
 static int check_lvm(int fd, const char *path, struct error *err)
 {
+	AUTO_BUF struct buf vg = { 0 };
 	struct device_content found;
-	struct stat st;
-	char vg[256];
+	char name[256] = "";
+	int r;
 
-	if (fstat(fd, &st) < 0 || !lvm_knows(st.st_rdev, vg) ||
-	    device_probe(fd, path, &found, NULL) <= 0 ||
+	if (device_probe(fd, path, &found, NULL) <= 0 ||
 	    strcmp(found.type, "LVM2_member"))
 		return 0;
-	return error_set(err, EBUSY,
-			 "device '%s' is in use: it is a physical volume of volume group "
-			 "'%s' on this host",
-			 path, vg);
+	r = ask_lvm(path, &vg, err);
+	if (r <= 0)
+		return r;
+	sscanf(buf_text(&vg), " %255s", name);
+	if (*name)
+		return error_set(
+			err, EBUSY,
+			"device '%s' is in use: it is a physical volume of volume "
+			"group '%s' (vgremove and pvremove end that)",
+			path, name);
+	return error_set(
+		err, EBUSY,
+		"device '%s' is in use: it is a physical volume of LVM (pvremove "
+		"ends that)",
+		path);
 }
 
 static int claim(const char *path, struct error *err)
