@@ -246,6 +246,8 @@ static void stopped(struct pool *p)
 		executor_set_threads(p->executor, EXECUTOR_THREADS);
 		pool_name(p, name);
 		mark_clear(name);
+		/* until it runs again nobody tells which names are still there */
+		pool_tell(p, EVENT_VOLUMES_ALL, NULL);
 	}
 	pool_tell_state(p, POOL_INACTIVE);
 }
