@@ -104,3 +104,23 @@ bool logical_name_of_map(const char *map, const char *vg, char lv[LOGICAL_NAME_M
 	lv[n] = '\0';
 	return from && logical_name_valid(lv) && !reserved_in(lv);
 }
+
+static size_t add_quoted(const char *name, char *map, size_t n)
+{
+	for (; *name && n < LOGICAL_MAP_MAX - 2; name++) {
+		if (*name == '-')
+			map[n++] = '-';
+		map[n++] = *name;
+	}
+	return n;
+}
+
+void logical_name_to_map(const char *vg, const char *lv, char map[LOGICAL_MAP_MAX])
+{
+	size_t n = add_quoted(vg, map, 0);
+
+	if (n < LOGICAL_MAP_MAX - 2)
+		map[n++] = '-';
+	n = add_quoted(lv, map, n);
+	map[n] = '\0';
+}

@@ -7,6 +7,7 @@
 
 #include "backends/common/block_volumes.h"
 #include "backends/logical/logical.h"
+#include "backends/logical/thin.h"
 
 int logical_no_volume(const struct logical_pool *p, const char *name, struct error *err)
 {
@@ -94,6 +95,8 @@ static int stat_known(struct logical_pool *p, const char *name, const struct kno
 	}
 	if (r == 0 && known->kind != LV_PLAIN)
 		out->allocated = known->used;
+	if (r == 0 && known->kind == LV_THIN)
+		thin_used(p->name, name, &out->allocated);
 	return r;
 }
 
@@ -197,6 +200,8 @@ int logical_vol_describe(void *pool, const char *name, struct volume_spec *out,
 	out->physical = device.physical;
 	if (kind == LV_PLAIN)
 		out->allocation = device.allocation;
+	if (kind == LV_THIN)
+		thin_used(p->name, name, &out->allocation);
 	permissions_clear(&out->permissions);
 	out->permissions = device.permissions;
 	device.permissions = (struct permissions)PERMISSIONS_UNSET;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "backends/common/device_mapper.h"
 #include "backends/support/cleanup.h"
 
 #define TARGET	  "multipath"
@@ -18,8 +19,7 @@
 DEFINE_CLEANUP(cleanup_task, struct dm_task *, dm_task_destroy)
 #define AUTO_TASK CLEANUP(cleanup_task)
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char said[200]; /* the library's last complaint; under lock */
+static char said[200]; /* the library's last complaint; under its lock */
 
 /* -- the library -- */
 
@@ -45,11 +45,11 @@ static void library_end(pthread_mutex_t **m)
 /* Names stay as the kernel has them, which is as they are under /dev/mapper. */
 static pthread_mutex_t *library_begin(void)
 {
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&device_mapper_lock);
 	dm_log_with_errno_init(on_log);
 	dm_set_name_mangling_mode(DM_STRING_MANGLING_NONE);
 	said[0] = '\0';
-	return &lock;
+	return &device_mapper_lock;
 }
 
 /* The library is ours until the end of the scope. */

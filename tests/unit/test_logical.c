@@ -84,19 +84,25 @@ static void test_maps(void **state)
 		{ "control", "vg", NULL },
 		{ "", "vg", NULL },
 	};
-	char lv[LOGICAL_NAME_MAX], endless[4 * LOGICAL_NAME_MAX];
+	char lv[LOGICAL_NAME_MAX], map[LOGICAL_MAP_MAX], endless[4 * LOGICAL_NAME_MAX];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		bool is = logical_name_of_map(cases[i].map, cases[i].vg, lv);
 
 		assert_int_equal(is, cases[i].lv != NULL);
-		if (is)
-			assert_string_equal(lv, cases[i].lv);
+		if (!is)
+			continue;
+		assert_string_equal(lv, cases[i].lv);
+		logical_name_to_map(cases[i].vg, lv, map);
+		assert_string_equal(map, cases[i].map);
 	}
 	memset(endless, 'x', sizeof(endless));
 	memcpy(endless, "vg-", 3);
 	endless[sizeof(endless) - 1] = '\0';
 	assert_false(logical_name_of_map(endless, "vg", lv));
+	memset(endless, '-', sizeof(endless) - 1);
+	logical_name_to_map(endless, endless, map);
+	assert_true(strlen(map) < sizeof(map));
 }
 
 /* -- reports -- */
@@ -128,47 +134,46 @@ static int parse(const char *text, struct vg *out, struct error *err)
 static void test_report(void **state)
 {
 	static const char text[] = REPORT(
-		LV(
-			"thin0", "1073741824", "", "public,origin,thinorigin",
-			"thin,sparse", "", "tp", "12.34",
-			"") "," LV("tp", "83886080", "", "private", "thin,pool", "", "",
-				   "0.00",
-				   "") "," LV("cow", "46137344", "41943040",
-					      "public,snapshot,thicksnapshot", "linear",
-					      "lin", "", "3.5",
-					      "") "," LV("sparse", "16777216",
-							 "104857600",
-							 "public,snapshot,thicksnapshot",
-							 "linear", "[sparse_vorigin]", "",
-							 "0.00",
-							 "") "," LV("lin.s1", "46137344",
-								    "41943040",
-								    "public,snapshot,"
-								    "thicksnapshot",
-								    "linear", "lin", "",
-								    "100.00",
-								    "other,storagefs."
-								    "snapshot=s1,"
-								    "storagefs.of=uuid-"
-								    "lin") "," LV("lin",
-										  "419430"
-										  "40",
-										  "419430"
-										  "40",
-										  "public"
-										  ",origi"
-										  "n,"
-										  "thicko"
-										  "rigin",
-										  "linea"
-										  "r",
-										  "", "",
-										  "",
-										  "mine"),
-		SEG("tp", "tp_tdata:0-19") "," SEG("lin", "/dev/disk/by-path/"
-							  "pci-0000:00:1f.2:10-13 "
-							  "/dev/sdf:0-3") "," SEG(
-			"thin0", "") "," SEG("gone", "/dev/sda:1-2"));
+		LV("thin0", "1073741824", "", "public,origin,thinorigin", "thin,sparse",
+		   "", "tp", "12.34",
+		   "") "," LV("tp", "83886080", "", "private", "thin,pool", "", "",
+			      "0.00",
+			      "") "," LV("cow", "46137344", "41943040",
+					 "public,snapshot,thicksnapshot", "linear", "lin",
+					 "", "3.5",
+					 "") "," LV("sparse", "16777216", "104857600",
+						    "public,snapshot,thicksnapshot",
+						    "linear", "[sparse_vorigin]", "",
+						    "0.00",
+						    "") "," LV("lin.s1", "46137344",
+							       "41943040",
+							       "public,snapshot,"
+							       "thicksnapshot",
+							       "linear", "lin", "",
+							       "100.00",
+							       "other,storagefs."
+							       "snapshot=s1,"
+							       "storagefs.of=uuid-"
+							       "lin") "," LV("lin",
+									     "419430"
+									     "40",
+									     "419430"
+									     "40",
+									     "public"
+									     ",origi"
+									     "n,"
+									     "thicko"
+									     "rigin",
+									     "linea"
+									     "r",
+									     "", "", "",
+									     "mine"),
+		SEG("tp", "tp_tdata:0-19") "," SEG(
+			"lin",
+			"/dev/disk/by-path/"
+			"pci-0000:00:1f.2:10-13 "
+			"/dev/sdf:0-3") "," SEG("thin0", "") "," SEG("gone",
+								     "/dev/sda:1-2"));
 	struct vg g;
 	struct error err = { 0 };
 	const struct lv *lin, *lv;
