@@ -17,7 +17,6 @@
 #include <rbd/librbd.h>
 
 #include "backends/backend.h"
-#include "backends/common/behind.h"
 #include "backends/support/list.h"
 #include "backends/support/map.h"
 
@@ -139,6 +138,40 @@ void roll_forget(struct rbd_pool *p, const char *name);
 /* Frees a listing that nobody has used for a while; with the lock held. */
 void roll_expire(struct rbd_pool *p);
 
+/* -- rbd_behind.c: writes that are answered before they are stored -- */
+
+/* Of one image, whoever has it open. */
+struct behind {
+	void (*submit)(void *vol, struct io *); /* as backend->vol_submit; stores */
+	void *vol;
+	pthread_mutex_t lock; /* guards the rest */
+	struct list early;    /* answered, on their way */
+	struct list waiting;  /* for those */
+	uint64_t bytes, serial;
+	unsigned n_early, unanswered; /* writes */
+	unsigned deep;		      /* writes to come of which none is answered early */
+	uint64_t lost;		      /* how many answered writes failed */
+	struct error error;	      /* the last of them */
+	bool told;		      /* of the last */
+	pthread_cond_t all_stored;
+	void (*stored)(void *);
+	void *stored_arg;
+};
+
+void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void *vol);
+void behind_exit(struct behind *b);
+
+/* What an opener starts from: earlier losses are not its own. */
+uint64_t behind_seen(struct behind *b);
+/* As vol_submit. seen: the opener's, alive until io is done. */
+void behind_submit(struct behind *b, uint64_t *seen, struct io *io);
+/* Nothing is submitted any more: calls fn when all is stored or lost, now or later; b is
+ * then used no more. */
+void behind_when_stored(struct behind *b, void (*fn)(void *), void *arg);
+/* Waits for that at most until the deadline, so that what goes past the behind finds all
+ * that was answered. false: it has not come. */
+bool behind_wait(struct behind *b, uint64_t deadline_ns);
+
 /* -- rbd_image.c: open images, shared by all who use one -- */
 
 enum image_state { IMAGE_OPENING, IMAGE_OPEN, IMAGE_CLOSING };
@@ -165,7 +198,7 @@ enum image_use { IMAGE_READ, IMAGE_CHANGE, IMAGE_WRITE };
 struct opened {
 	struct image *image;
 	enum image_use use;
-	uint64_t seen; /* behind's */
+	uint64_t seen;		       /* behind's */
 	atomic_uint_fast64_t presumed; /* rbd_seek.c's */
 };
 
@@ -181,6 +214,8 @@ int image_wait_closed(struct rbd_pool *p, const char *name, struct call *call,
 void image_renamed(struct rbd_pool *p, const char *from, const char *to);
 /* Stores: what behind submits. */
 void image_submit(void *image, struct io *io);
+/* Waits until what was answered is stored, or lost. */
+int image_settle(struct image *i, struct call *call, struct error *err);
 /* Waits until none is open; false: some are at the deadline. */
 bool images_settle(struct rbd_pool *p, uint64_t deadline_ns);
 

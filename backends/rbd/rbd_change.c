@@ -194,6 +194,17 @@ int rbd_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
 		     : 0;
 }
 
+static int resize_image(struct image *i, uint64_t size, unsigned flags, struct call *call,
+			struct error *err)
+{
+	int r = rbd_resize2(i->rbd, config_round_size(size), flags & RESIZE_SHRINK,
+			    rbd_progress, call);
+
+	atomic_store(&i->wrote, true);
+	return r < 0 ? rbd_failed(i->pool, r, err, "cannot resize image '%s'", i->name)
+		     : 0;
+}
+
 int rbd_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		   struct call *call, struct error *err)
 {
@@ -203,11 +214,12 @@ int rbd_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 
 	if (r < 0)
 		return r;
-	r = rbd_resize2(i->rbd, config_round_size(size), flags & RESIZE_SHRINK,
-			rbd_progress, call);
-	atomic_store(&i->wrote, true);
+	if (flags & RESIZE_SHRINK)
+		r = image_settle(i, call, err);
+	if (r == 0)
+		r = resize_image(i, size, flags, call, err);
 	image_put(i, IMAGE_WRITE);
-	return r < 0 ? rbd_failed(p, r, err, "cannot resize image '%s'", name) : 0;
+	return r;
 }
 
 int rbd_vol_flatten(void *pool, const char *name, struct call *call, struct error *err)

@@ -186,6 +186,8 @@ ssize_t rbd_vol_copy(const struct vol_file *from, off_t from_off,
 	struct piece pieces[DEPTH];
 	AUTO_FREE char *data = malloc(n * PIECE);
 
+	if (image_settle(c.from, call, err) < 0 || image_settle(c.to, call, err) < 0)
+		return -ETIMEDOUT;
 	if (!data)
 		return error_code(err, ENOMEM, "cannot copy to image '%s'", c.to->name);
 	atomic_store(&c.to->wrote, true);

@@ -389,6 +389,14 @@ void image_renamed(struct rbd_pool *p, const char *from, const char *to)
 	}
 }
 
+int image_settle(struct image *i, struct call *call, struct error *err)
+{
+	if (behind_wait(&i->behind, deadline_of(i->pool, call)))
+		return 0;
+	return rbd_failed(i->pool, -ETIMEDOUT, err, "cannot write to image '%s'",
+			  i->name);
+}
+
 bool images_settle(struct rbd_pool *p, uint64_t deadline_ns)
 {
 	int r = 0;

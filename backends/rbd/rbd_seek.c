@@ -176,7 +176,7 @@ static uint64_t stop_time(const struct call *call)
 	return call->deadline_ns > now ? now + (call->deadline_ns - now) / 3 : now;
 }
 
-static int learn(struct seeking *s, struct opened *o, const struct call *call)
+static int learn(struct seeking *s, struct opened *o, struct call *call)
 {
 	rbd_image_info_t info;
 	int r;
@@ -185,8 +185,11 @@ static int learn(struct seeking *s, struct opened *o, const struct call *call)
 	s->image = o->image;
 	s->stop_ns = stop_time(call);
 	s->piece = PIECE_FIRST;
-	/* an object is in the map before it is written */
-	r = atomic_load(&s->image->wrote) ? rbd_flush(s->image->rbd) : 0;
+	/* an object is in the map before a write to it is stored; rbd_flush: a definition
+	 * may have turned librbd's cache on */
+	r = image_settle(s->image, call, NULL);
+	if (r == 0 && atomic_load(&s->image->wrote))
+		r = rbd_flush(s->image->rbd);
 	if (r == 0)
 		r = rbd_stat(s->image->rbd, &info, sizeof(info));
 	if (r < 0)

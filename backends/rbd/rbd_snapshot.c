@@ -20,6 +20,11 @@ int rbd_snapshot_create(void *pool, const char *name, const char *snap, struct c
 
 	if (r < 0)
 		return r;
+	r = image_settle(i, call, err);
+	if (r < 0) {
+		image_put(i, IMAGE_CHANGE);
+		return r;
+	}
 	r = rbd_snap_create(i->rbd, snap);
 	snapshots_look(i);
 	image_put(i, IMAGE_CHANGE);

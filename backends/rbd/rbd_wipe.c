@@ -74,7 +74,9 @@ int rbd_vol_wipe(void *pool, const char *name, const char *algorithm, struct cal
 	if (r < 0)
 		return r;
 	atomic_store(&i->wrote, true);
-	r = wipe(i, trim ? give_back : overwrite, call, err);
+	r = image_settle(i, call, err);
+	if (r == 0)
+		r = wipe(i, trim ? give_back : overwrite, call, err);
 	image_put(i, IMAGE_WRITE);
 	return r;
 }

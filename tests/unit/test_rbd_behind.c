@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "backends/common/behind.h"
+#include "backends/rbd/rbd.h"
 
 #define PIECE	   4096
 #define ON_ITS_WAY 999

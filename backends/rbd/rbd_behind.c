@@ -1,15 +1,23 @@
 /*
- * Which writes are answered early, and what waits for them.
+ * Writes that are answered before they are stored: a writer that waits for each of its
+ * writes may then send the next ones, as it may with any disk that has a cache. One that
+ * has several on their way itself is answered when they are stored, which needs no copy.
+ *
+ * Nothing of it shows: what touches such a write's range waits for it, and so does a
+ * flush, which tells each that has the image open, once, what could not be stored.
+ * librbd's own cache does not: an error before the next flush is asked for is forgotten.
  *
  * A behind's lock is held neither while anything is submitted nor while it is answered.
  */
-#include "backends/common/behind.h"
+#include "backends/rbd/rbd.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/support/cleanup.h"
+#include "backends/support/clock.h"
+#include "backends/support/log.h"
 
 #define BYTES_MOST (UINT64_C(16) << 20) /* of early writes */
 #define EARLY_MOST 64
@@ -30,8 +38,14 @@ struct flight {
 
 void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void *vol)
 {
+	pthread_condattr_t attr;
+
 	*b = (struct behind){ .submit = submit, .vol = vol };
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->all_stored, &attr);
+	pthread_condattr_destroy(&attr);
 	list_init(&b->early);
 	list_init(&b->waiting);
 }
@@ -39,6 +53,7 @@ void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void 
 void behind_exit(struct behind *b)
 {
 	pthread_mutex_destroy(&b->lock);
+	pthread_cond_destroy(&b->all_stored);
 }
 
 uint64_t behind_seen(struct behind *b)
@@ -176,7 +191,9 @@ static void note_lost(struct behind *b, ssize_t result, const struct error *err)
 		error_code(&b->error, result < 0 ? -result : EIO,
 			   "it could not be stored");
 	error_prefix(&b->error, "what was written before is lost");
-	b->lost++;
+	if (!b->lost++ || b->told)
+		log_error("%s", b->error.text); /* perhaps nobody asks any more */
+	b->told = false;
 }
 
 static void count_landed(struct behind *b, struct flight *f, ssize_t result,
@@ -199,6 +216,7 @@ static bool take_lost(struct behind *b, struct flight *f, struct error *err)
 	if (f->io.op != IO_FLUSH || *f->seen == b->lost)
 		return false;
 	*f->seen = b->lost;
+	b->told = true;
 	*err = b->error;
 	return true;
 }
@@ -221,6 +239,7 @@ static void landed(struct io *io, ssize_t result, const struct error *err)
 		result = -lost.code;
 	}
 	if (list_empty(&b->early)) {
+		pthread_cond_broadcast(&b->all_stored);
 		stored = b->stored;
 		arg = b->stored_arg;
 	}
@@ -293,4 +312,16 @@ void behind_when_stored(struct behind *b, void (*fn)(void *), void *arg)
 	pthread_mutex_unlock(&b->lock);
 	if (now)
 		fn(arg);
+}
+
+bool behind_wait(struct behind *b, uint64_t deadline_ns)
+{
+	struct timespec at = clock_timespec(deadline_ns);
+	int r = 0;
+
+	SCOPED_LOCK(&b->lock);
+	while (!list_empty(&b->early) && r == 0)
+		r = deadline_ns ? pthread_cond_timedwait(&b->all_stored, &b->lock, &at)
+				: pthread_cond_wait(&b->all_stored, &b->lock);
+	return list_empty(&b->early);
 }
