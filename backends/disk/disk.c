@@ -50,8 +50,9 @@ static void on_uevent(void *arg, const struct uevent *e)
 		return;
 	name = last_name(e);
 	if (!strcmp(name, p->disk.name) && !strcmp(action, "remove")) {
-		error_set(&err, ENODEV, "the disk '%s' was removed: when it is back, stop "
-					"and start the pool",
+		error_set(&err, ENODEV,
+			  "the disk '%s' was removed: when it is back, stop "
+			  "and start the pool",
 			  p->path);
 		p->host.lost(p->host.ctx, &err);
 		return;
@@ -60,9 +61,9 @@ static void on_uevent(void *arg, const struct uevent *e)
 		p->host.changed(p->host.ctx, CHANGE_ALL, NULL);
 	else if (disk_number(p->disk.prefix, name))
 		p->host.changed(p->host.ctx,
-				!strcmp(action, "add")	    ? CHANGE_ADDED :
-				!strcmp(action, "remove") ? CHANGE_REMOVED :
-							      CHANGE_DATA,
+				!strcmp(action, "add")	    ? CHANGE_ADDED
+				: !strcmp(action, "remove") ? CHANGE_REMOVED
+							    : CHANGE_DATA,
 				name);
 }
 
@@ -94,21 +95,24 @@ static int check_label(const struct disk_pool *p, struct error *err)
 	const char *is = p->table.label;
 
 	if (!strcmp(is, "none"))
-		return error_set(err, ENODEV,
-				 "there is no table of partitions on '%s'; not built yet: echo "
-				 "build > ctl",
-				 p->path);
+		return error_set(
+			err, ENODEV,
+			"there is no table of partitions on '%s'; not built yet: echo "
+			"build > ctl",
+			p->path);
 	if (!strcmp(is, "other"))
-		return error_set(err, EINVAL,
-				 "what is on '%s' is no table of partitions of a format that "
-				 "disk pools have",
-				 p->path);
+		return error_set(
+			err, EINVAL,
+			"what is on '%s' is no table of partitions of a format that "
+			"disk pools have",
+			p->path);
 	if (strcmp(p->label, "unknown") && strcmp(p->label, is))
-		return error_set(err, EINVAL,
-				 "the definition says that '%s' has a table of the format '%s', "
-				 "and it has '%s': correct the definition, or make it anew with "
-				 "'build overwrite', which loses what is there",
-				 p->path, p->label, is);
+		return error_set(
+			err, EINVAL,
+			"the definition says that '%s' has a table of the format '%s', "
+			"and it has '%s': correct the definition, or make it anew with "
+			"'build overwrite', which loses what is there",
+			p->path, p->label, is);
 	return 0;
 }
 
@@ -208,29 +212,13 @@ static bool disk_local(void *pool)
 
 static const char *const tools[] = { STORAGEFS_LIBEXECDIR "/disk-table", "scrub", NULL };
 
-BACKEND_DEFINE(
-	.type = "disk",
-	.volumes = VOLUMES_PROVISIONED,
-	.parallel = true,
-	.tools = tools,
-	.start = disk_start,
-	.stop = disk_stop,
-	.detach = disk_detach,
-	.build = disk_build,
-	.remove = disk_remove,
-	.refresh = disk_refresh,
-	.pool_stat = disk_stat,
-	.local = disk_local,
-	.list = disk_list,
-	.vol_stat = disk_vol_stat,
-	.vol_describe = disk_vol_describe,
-	.vol_create = disk_vol_create,
-	.vol_delete = disk_vol_delete,
-	.vol_resize = disk_vol_resize,
-	.vol_wipe = disk_vol_wipe,
-	.vol_open = disk_vol_open,
-	.vol_close = disk_vol_close,
-	.vol_fstat = disk_vol_fstat,
-	.discover = disk_discover,
-	.free_extents = disk_free_extents,
-);
+BACKEND_DEFINE(.type = "disk", .volumes = VOLUMES_PROVISIONED, .parallel = true,
+	       .tools = tools, .start = disk_start, .stop = disk_stop,
+	       .detach = disk_detach, .build = disk_build, .remove = disk_remove,
+	       .refresh = disk_refresh, .pool_stat = disk_stat, .local = disk_local,
+	       .list = disk_list, .vol_stat = disk_vol_stat,
+	       .vol_describe = disk_vol_describe, .vol_create = disk_vol_create,
+	       .vol_delete = disk_vol_delete, .vol_resize = disk_vol_resize,
+	       .vol_wipe = disk_vol_wipe, .vol_open = disk_vol_open,
+	       .vol_close = disk_vol_close, .vol_fstat = disk_vol_fstat,
+	       .discover = disk_discover, .free_extents = disk_free_extents, );

@@ -16,8 +16,8 @@ struct uevent_watch;
 
 struct disk_pool {
 	struct disk disk;
-	char *path;   /* of the disk, as the definition has it */
-	char *target; /* where volumes' paths are looked for */
+	char *path;		    /* of the disk, as the definition has it */
+	char *target;		    /* where volumes' paths are looked for */
 	char label[DISK_LABEL_MAX]; /* what the definition says; "unknown": any */
 	struct host host;
 	bool local;
@@ -58,8 +58,8 @@ int disk_find(struct disk_pool *p, const char *name, struct call *call,
 /* The definition's one device, and the format of its table. */
 int disk_of_spec(const struct pool_spec *spec, struct disk *disk, const char **path,
 		 const char **label, struct error *err);
-int disk_build(const struct pool_spec *spec, const struct host *host, enum build_mode mode,
-	       struct call *call, struct error *err);
+int disk_build(const struct pool_spec *spec, const struct host *host,
+	       enum build_mode mode, struct call *call, struct error *err);
 int disk_remove(const struct pool_spec *spec, const struct host *host, struct call *call,
 		struct error *err);
 int disk_discover(const struct pool_source *from, const struct host *host,

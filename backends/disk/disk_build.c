@@ -30,8 +30,9 @@ int disk_of_spec(const struct pool_spec *spec, struct disk *disk, const char **p
 				 s->devices[0].path);
 	*label = s->format ? s->format : "unknown";
 	if (!strcmp(*label, "lvm2"))
-		return error_set(err, EINVAL,
-				 "lvm2 is no table of partitions: use a pool of type 'logical'");
+		return error_set(
+			err, EINVAL,
+			"lvm2 is no table of partitions: use a pool of type 'logical'");
 	*path = s->devices[0].path;
 	return disk_identify(*path, s->devices[0].part_separator, disk, err);
 }
@@ -57,15 +58,16 @@ static int check_empty(int fd, const struct disk *disk, const char *path,
 		r = show(disk, path, call, &table, err);
 	if (r < 0 || (blank && !strcmp(table.label, "none")))
 		return r;
-	return error_set(err, EEXIST,
-			 "device '%s' is not empty (%s), so no table of partitions is made: "
-			 "'build overwrite' makes one over it",
-			 path, blank ? table.label : found.type);
+	return error_set(
+		err, EEXIST,
+		"device '%s' is not empty (%s), so no table of partitions is made: "
+		"'build overwrite' makes one over it",
+		path, blank ? table.label : found.type);
 }
 
 /* The claim lasts until the table is there: nobody can begin to use the device. */
-int disk_build(const struct pool_spec *spec, const struct host *host, enum build_mode mode,
-	       struct call *call, struct error *err)
+int disk_build(const struct pool_spec *spec, const struct host *host,
+	       enum build_mode mode, struct call *call, struct error *err)
 {
 	AUTO_TABLE struct disk_table table = { 0 };
 	AUTO_FD int fd = -1;
@@ -78,8 +80,8 @@ int disk_build(const struct pool_spec *spec, const struct host *host, enum build
 	fd = device_claim(path, err);
 	if (fd < 0)
 		return fd;
-	r = mode == BUILD_OVERWRITE ? device_wipe_marks(fd, path, err) :
-				      check_empty(fd, &disk, path, call, err);
+	r = mode == BUILD_OVERWRITE ? device_wipe_marks(fd, path, err)
+				    : check_empty(fd, &disk, path, call, err);
 	if (r < 0)
 		return r;
 	/* as libvirt has it */
@@ -94,19 +96,22 @@ static int check_bare(const struct disk *disk, const char *path,
 
 	if (!strcmp(table->label, "none"))
 		return error_set(err, ENODEV,
-				 "there is no table of partitions on '%s' to delete", path);
-	if (!strcmp(table->label, "other"))
-		return error_set(err, EEXIST,
-				 "what is on '%s' was not made by 'build', so it is not deleted",
+				 "there is no table of partitions on '%s' to delete",
 				 path);
+	if (!strcmp(table->label, "other"))
+		return error_set(
+			err, EEXIST,
+			"what is on '%s' was not made by 'build', so it is not deleted",
+			path);
 	for (size_t i = 0; i < table->n_parts; i++) {
 		if (table->parts[i].kind == DISK_METADATA)
 			continue;
 		disk_part_name(disk->prefix, table->parts[i].number, name);
-		return error_set(err, EBUSY,
-				 "there are partitions on '%s' (%s): remove these volumes "
-				 "first",
-				 path, name);
+		return error_set(
+			err, EBUSY,
+			"there are partitions on '%s' (%s): remove these volumes "
+			"first",
+			path, name);
 	}
 	return 0;
 }

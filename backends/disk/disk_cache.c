@@ -13,7 +13,8 @@ static int no_memory(const struct disk_pool *p, struct error *err)
 }
 
 /* Takes both over. */
-static void put(struct disk_pool *p, struct disk_table *table, struct kernel_parts *kernel)
+static void put(struct disk_pool *p, struct disk_table *table,
+		struct kernel_parts *kernel)
 {
 	SCOPED_LOCK(&p->lock);
 	disk_table_clear(&p->table);
@@ -130,17 +131,19 @@ int disk_numbers(struct disk_pool *p, struct call *call, struct kernel_parts *ou
 	SCOPED_LOCK(&p->lock);
 	gone = missing(&p->table, &now);
 	if (gone)
-		return error_set(err, EIO,
-				 "the kernel has lost partition %u of '%s': try again, and if "
-				 "that does not help, look for what else changes the disk",
-				 gone->number, p->path);
+		return error_set(
+			err, EIO,
+			"the kernel has lost partition %u of '%s': try again, and if "
+			"that does not help, look for what else changes the disk",
+			gone->number, p->path);
 	keep_volumes(&p->table, &now);
 	*out = now;
 	now = (struct kernel_parts){ 0 };
 	return 0;
 }
 
-/* 1: it is a volume, 0: the table says that it is none, -1: the table does not know it. */
+/* 1: it is a volume, 0: the table says that it is none, -1: the table does not know it.
+ */
 static int is_volume(struct disk_pool *p, unsigned number)
 {
 	const struct disk_part *part;

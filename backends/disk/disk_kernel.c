@@ -238,8 +238,7 @@ int kernel_find(const struct disk *d, const char *name, struct kernel_part *out)
 
 int kernel_find_number(const struct disk *d, unsigned number, struct kernel_part *out)
 {
-	return d->mapped ? find_mapped(d, NULL, number, out) :
-			   find_plain(d, number, out);
+	return d->mapped ? find_mapped(d, NULL, number, out) : find_plain(d, number, out);
 }
 
 /* -- the disk -- */
@@ -283,7 +282,8 @@ int disk_identify(const char *path, enum choice separator, struct disk *out,
 	snprintf(out->name, sizeof(out->name), "%s", strrchr(real, '/') + 1);
 	if (read_at(AT_FDCWD, sys, "partition", line))
 		return error_set(err, EINVAL,
-				 "'%s' is a partition: a disk pool has a whole disk", path);
+				 "'%s' is a partition: a disk pool has a whole disk",
+				 path);
 	out->mapped = read_at(AT_FDCWD, sys, "dm/name", line);
 	if (out->mapped)
 		snprintf(out->name, sizeof(out->name), "%.*s", DISK_NAME_MAX - 16, line);

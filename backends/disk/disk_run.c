@@ -25,7 +25,8 @@ static void find_program(char path[PATH_MAX])
 		if (slash)
 			*slash = '\0';
 	}
-	if (!slash || snprintf(path, PATH_MAX, "%s/backends/disk-table", exe) >= PATH_MAX ||
+	if (!slash ||
+	    snprintf(path, PATH_MAX, "%s/backends/disk-table", exe) >= PATH_MAX ||
 	    access(path, X_OK) < 0)
 		snprintf(path, PATH_MAX, "%s/disk-table", STORAGEFS_LIBEXECDIR);
 }

@@ -19,8 +19,10 @@ static const char *const kinds[] = {
 };
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
-static const char *const formats[] = { "none",	    "linux",	 "fat16",      "fat32",
-				       "linux-swap", "linux-lvm", "linux-raid", "extended" };
+static const char *const formats[] = {
+	"none",	      "linux",	   "fat16",	 "fat32",
+	"linux-swap", "linux-lvm", "linux-raid", "extended"
+};
 
 const char *disk_kind_name(enum disk_kind kind)
 {
@@ -111,7 +113,8 @@ static bool number(const char *text, uint64_t most, uint64_t *out)
 	return !errno && !*end && *out <= most;
 }
 
-static bool range(struct words *w, size_t i, uint64_t size, uint64_t *start, uint64_t *end)
+static bool range(struct words *w, size_t i, uint64_t size, uint64_t *start,
+		  uint64_t *end)
 {
 	return number(w->at[i], size, start) && number(w->at[i + 1], size, end) &&
 	       *start < *end;
@@ -150,8 +153,8 @@ static bool take_free(struct words *w, struct disk_table *t)
 	struct disk_free f = { 0 };
 	void *free_;
 
-	if (w->n != 4 || t->n_free == DISK_PARTS_MAX || !disk_kind_find(w->at[1], &f.kind) ||
-	    !range(w, 2, t->size, &f.start, &f.end))
+	if (w->n != 4 || t->n_free == DISK_PARTS_MAX ||
+	    !disk_kind_find(w->at[1], &f.kind) || !range(w, 2, t->size, &f.start, &f.end))
 		return false;
 	free_ = more(t->free, t->n_free, sizeof(f));
 	if (!free_)
@@ -234,9 +237,10 @@ static int take_lines(char *text, struct disk_table *t, struct error *err)
 	}
 	if (r == 1 && !*line)
 		return 0;
-	return error_set(err, EIO,
-			 "the program disk-table answers what nobody understands: is it of "
-			 "another version than this storagefs?");
+	return error_set(
+		err, EIO,
+		"the program disk-table answers what nobody understands: is it of "
+		"another version than this storagefs?");
 }
 
 int disk_table_parse(const char *text, struct disk_table *out, struct error *err)

@@ -5,10 +5,9 @@
  *
  * Its answer, sizes in bytes, ends of ranges are the first byte behind:
  *	disk SIZE SECTOR
- *	label NAME			libvirt's name; "none": no table; "other": not ours
- *	part NUMBER KIND START END FORMAT	in the order of the disk
- *	free KIND START END
- *	next NUMBER LOGICAL		what a new partition gets; 0: none can be made
+ *	label NAME			libvirt's name; "none": no table; "other": not
+ *ours part NUMBER KIND START END FORMAT	in the order of the disk free KIND START
+ *END next NUMBER LOGICAL		what a new partition gets; 0: none can be made
  *	done
  * or one line "error ERRNO TEXT".
  */

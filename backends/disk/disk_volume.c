@@ -125,19 +125,22 @@ static int wrong_name(const struct disk_pool *p, const struct disk_table *t,
 	disk_part_name(p->disk.prefix, t->next, next);
 	disk_part_name(p->disk.prefix, t->next_logical, logical);
 	if (t->next && t->next_logical)
-		return error_set(err, EINVAL,
-				 "the name of a partition is the kernel's: the next one is '%s', "
-				 "or '%s' in the extended partition, not '%s'",
-				 next, logical, name);
+		return error_set(
+			err, EINVAL,
+			"the name of a partition is the kernel's: the next one is '%s', "
+			"or '%s' in the extended partition, not '%s'",
+			next, logical, name);
 	if (t->next || t->next_logical)
-		return error_set(err, EINVAL,
-				 "the name of a partition is the kernel's: the next one is '%s', "
-				 "not '%s'",
-				 t->next ? next : logical, name);
-	return error_set(err, ENOSPC,
-			 "the table of '%s' has no room for another partition: it has as many "
-			 "as a table of the format '%s' can have",
-			 p->path, t->label);
+		return error_set(
+			err, EINVAL,
+			"the name of a partition is the kernel's: the next one is '%s', "
+			"not '%s'",
+			t->next ? next : logical, name);
+	return error_set(
+		err, ENOSPC,
+		"the table of '%s' has no room for another partition: it has as many "
+		"as a table of the format '%s' can have",
+		p->path, t->label);
 }
 
 /* Its name says what kind it is of; the format may say that it is the extended one. */
@@ -262,10 +265,11 @@ static int refuse_extended(struct disk_pool *p, const struct kernel_part *part,
 
 	if (r < 0 || !extended)
 		return r;
-	return error_set(err, EPERM,
-			 "partition '%s' is not %s: it is the extended one, which holds the "
-			 "tables of the logical ones",
-			 part->name, what);
+	return error_set(
+		err, EPERM,
+		"partition '%s' is not %s: it is the extended one, which holds the "
+		"tables of the logical ones",
+		part->name, what);
 }
 
 int disk_vol_delete(void *pool, const char *name, struct call *call, struct error *err)

@@ -6,8 +6,8 @@
 
 #include "backends/disk/tool.h"
 
-#define USAGE                                                                     \
-	"disk-table [-p PREFIX] DEVICE show | label NAME | clear | "              \
+#define USAGE                                                        \
+	"disk-table [-p PREFIX] DEVICE show | label NAME | clear | " \
 	"create NUMBER KIND FORMAT SIZE | resize NUMBER SIZE | remove NUMBER"
 
 static int misused(struct error *err)
@@ -76,9 +76,9 @@ static const struct operation {
 	bool needs_table, writes;
 	int (*run)(struct tool *, char **argv, struct error *);
 } operations[] = {
-	{ "show", 0, false, false, run_show },	   { "label", 1, false, true, run_label },
-	{ "clear", 0, true, true, run_clear },	   { "create", 4, true, true, run_create },
-	{ "resize", 2, true, true, run_resize },   { "remove", 1, true, true, run_remove },
+	{ "show", 0, false, false, run_show },	 { "label", 1, false, true, run_label },
+	{ "clear", 0, true, true, run_clear },	 { "create", 4, true, true, run_create },
+	{ "resize", 2, true, true, run_resize }, { "remove", 1, true, true, run_remove },
 };
 
 static const struct operation *find_operation(const char *name, int arguments)

@@ -1,7 +1,7 @@
 /*
- * The program disk-table: one operation on one table of partitions, through libparted, and
- * its answer as lines (disk_table.h). It is a process of its own since libparted keeps
- * global state, aborts where it is surprised, and probes devices as it likes.
+ * The program disk-table: one operation on one table of partitions, through libparted,
+ * and its answer as lines (disk_table.h). It is a process of its own since libparted
+ * keeps global state, aborts where it is surprised, and probes devices as it likes.
  *
  * What is written is first the table, then what the kernel knows of it; only the one
  * partition that is asked for changes for the kernel, so those in use are not disturbed.

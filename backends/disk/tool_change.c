@@ -30,13 +30,15 @@ static int commit(struct tool *t, struct error *err)
 
 int tool_make_label(struct tool *t, const char *label, struct error *err)
 {
-	PedDiskType *type = tool_label(label) ? ped_disk_type_get(tool_label(label)) : NULL;
+	PedDiskType *type =
+		tool_label(label) ? ped_disk_type_get(tool_label(label)) : NULL;
 	PedDisk *disk = type ? ped_disk_new_fresh(t->dev, type) : NULL;
 	int r;
 
 	if (!type)
 		return error_set(err, EOPNOTSUPP,
-				 "libparted here knows no tables of the format '%s'", label);
+				 "libparted here knows no tables of the format '%s'",
+				 label);
 	if (!disk)
 		return tool_failed(t, err, "make a table of partitions on");
 	if (t->disk)
@@ -118,9 +120,9 @@ static PedConstraint *constraint(const struct tool *t, const struct place *p, bo
 	PedGeometry at;
 
 	if (exact)
-		return ped_geometry_init(&at, t->dev, p->start, p->length) ?
-			       ped_constraint_exact(&at) :
-			       NULL;
+		return ped_geometry_init(&at, t->dev, p->start, p->length)
+			       ? ped_constraint_exact(&at)
+			       : NULL;
 	range = ped_geometry_new(t->dev, p->start, p->last - p->start + 1);
 	if (!range)
 		return NULL;
@@ -130,9 +132,9 @@ static PedConstraint *constraint(const struct tool *t, const struct place *p, bo
 
 static PedPartition *add(struct tool *t, enum disk_kind kind, const struct place *p)
 {
-	PedPartitionType type = kind == DISK_EXTENDED ? PED_PARTITION_EXTENDED :
-				kind == DISK_LOGICAL  ? PED_PARTITION_LOGICAL :
-							PED_PARTITION_NORMAL;
+	PedPartitionType type = kind == DISK_EXTENDED  ? PED_PARTITION_EXTENDED
+				: kind == DISK_LOGICAL ? PED_PARTITION_LOGICAL
+						       : PED_PARTITION_NORMAL;
 
 	for (int exact = 1; exact >= 0; exact--) {
 		CLEANUP(cleanup_constraint)
@@ -172,8 +174,7 @@ static void mark(PedPartition *part, const char *format)
 		if (strcmp(marks[i].format, format))
 			continue;
 		ped_partition_set_system(part, ped_file_system_type_get(marks[i].type));
-		if (marks[i].flag &&
-		    ped_partition_is_flag_available(part, marks[i].flag))
+		if (marks[i].flag && ped_partition_is_flag_available(part, marks[i].flag))
 			ped_partition_set_flag(part, marks[i].flag, 1);
 	}
 }
@@ -183,22 +184,25 @@ static int check_kind(const struct tool *t, enum disk_kind kind, struct error *e
 	if (kind == DISK_PRIMARY)
 		return 0;
 	if (!tool_has_extended(t))
-		return error_set(err, EINVAL,
-				 "only a table of the format 'dos' has extended and logical "
-				 "partitions, and that of '%s' is '%s'",
-				 t->path, t->label);
+		return error_set(
+			err, EINVAL,
+			"only a table of the format 'dos' has extended and logical "
+			"partitions, and that of '%s' is '%s'",
+			t->path, t->label);
 	if (kind == DISK_EXTENDED && ped_disk_extended_partition(t->disk))
-		return error_set(err, EINVAL,
-				 "there is an extended partition on '%s' already, and a table "
-				 "has one at most",
-				 t->path);
+		return error_set(
+			err, EINVAL,
+			"there is an extended partition on '%s' already, and a table "
+			"has one at most",
+			t->path);
 	return 0;
 }
 
 static int no_room(const struct tool *t, bool logical, uint64_t size, struct error *err)
 {
 	return error_set(err, ENOSPC,
-			 "there is no room for a partition of %" PRIu64 " bytes on '%s'%s",
+			 "there is no room for a partition of %" PRIu64
+			 " bytes on '%s'%s",
 			 size ? size : GRAIN, t->path,
 			 logical ? " in its extended partition" : "");
 }
@@ -214,10 +218,11 @@ int tool_create(struct tool *t, unsigned number, enum disk_kind kind, const char
 	if (r < 0)
 		return r;
 	if (next != number)
-		return error_set(err, EINVAL,
-				 "the next partition of '%s' is number %u, not %u: its table has "
-				 "been changed meanwhile",
-				 t->path, next, number);
+		return error_set(
+			err, EINVAL,
+			"the next partition of '%s' is number %u, not %u: its table has "
+			"been changed meanwhile",
+			t->path, next, number);
 	if (!find_place(t, kind == DISK_LOGICAL, size, &place))
 		return no_room(t, kind == DISK_LOGICAL, size, err);
 	part = add(t, kind, &place);
@@ -264,8 +269,8 @@ static PedSector reach(const struct tool *t, PedPartition *part)
 	c = ped_constraint_new(ped_alignment_any, ped_alignment_any, &start, &end, 1,
 			       t->dev->length);
 	most = c ? ped_disk_get_max_partition_geometry(t->disk, part, c) : NULL;
-	return most && most->start == part->geom.start ? MAX(most->end, part->geom.end) :
-							 part->geom.end;
+	return most && most->start == part->geom.start ? MAX(most->end, part->geom.end)
+						       : part->geom.end;
 }
 
 /* Just there; or near behind it, for tables that know whole cylinders only. */
@@ -273,7 +278,8 @@ static bool set_end(struct tool *t, PedPartition *part, PedSector least, PedSect
 		    PedSector most)
 {
 	const PedCHSGeometry *chs = &t->dev->bios_geom;
-	PedSector begin = part->geom.start, cylinder = (PedSector)chs->heads * chs->sectors;
+	PedSector begin = part->geom.start,
+		  cylinder = (PedSector)chs->heads * chs->sectors;
 	CLEANUP(cleanup_constraint) PedConstraint *exact = NULL;
 	CLEANUP(cleanup_constraint) PedConstraint *near = NULL;
 	PedGeometry at, start, ends;
@@ -300,10 +306,11 @@ static int check_around(const struct tool *t, const PedPartition *part, PedSecto
 	for (const PedPartition *p = ped_disk_next_partition(t->disk, NULL); p;
 	     p = ped_disk_next_partition(t->disk, p))
 		if (p->type & PED_PARTITION_LOGICAL && p->num > 0 && p->geom.end > end)
-			return error_set(err, EBUSY,
-					 "partition %d of '%s' is the extended one, and the "
-					 "logical partition %d would no longer be in it",
-					 part->num, t->path, p->num);
+			return error_set(
+				err, EBUSY,
+				"partition %d of '%s' is the extended one, and the "
+				"logical partition %d would no longer be in it",
+				part->num, t->path, p->num);
 	return 0;
 }
 
@@ -321,11 +328,12 @@ int tool_resize(struct tool *t, unsigned number, uint64_t size, struct error *er
 	least = begin + MAX(sectors(t, size), 1) - 1;
 	end = MIN(up(least + 1, grain(t)) - 1, most);
 	if (least > most)
-		return error_set(err, ENOSPC,
-				 "partition %u of '%s' cannot have %" PRIu64
-				 " bytes: with the free space behind it these are %" PRIu64,
-				 number, t->path, size,
-				 (uint64_t)((most - begin + 1) * t->dev->sector_size));
+		return error_set(
+			err, ENOSPC,
+			"partition %u of '%s' cannot have %" PRIu64
+			" bytes: with the free space behind it these are %" PRIu64,
+			number, t->path, size,
+			(uint64_t)((most - begin + 1) * t->dev->sector_size));
 	r = check_around(t, part, end, err);
 	if (r < 0 || end == was)
 		return r;
@@ -346,15 +354,17 @@ static int check_removable(const struct tool *t, const PedPartition *part,
 	int last = ped_disk_get_last_partition_num(t->disk);
 
 	if (part->type & PED_PARTITION_EXTENDED && tool_next(t, DISK_LOGICAL) > 5)
-		return error_set(err, EBUSY,
-				 "partition %d of '%s' is the extended one and has %u logical "
-				 "ones in it: remove these first",
-				 part->num, t->path, tool_next(t, DISK_LOGICAL) - 5);
+		return error_set(
+			err, EBUSY,
+			"partition %d of '%s' is the extended one and has %u logical "
+			"ones in it: remove these first",
+			part->num, t->path, tool_next(t, DISK_LOGICAL) - 5);
 	if (part->type & PED_PARTITION_LOGICAL && last > part->num)
-		return error_set(err, EBUSY,
-				 "partition %d of '%s' is a logical one and not the last: "
-				 "removing it would renumber those behind it; remove %d first",
-				 part->num, t->path, last);
+		return error_set(
+			err, EBUSY,
+			"partition %d of '%s' is a logical one and not the last: "
+			"removing it would renumber those behind it; remove %d first",
+			part->num, t->path, last);
 	return 0;
 }
 

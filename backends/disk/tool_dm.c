@@ -1,6 +1,6 @@
 /*
- * Partitions of mapped devices: linear maps, named and identified as kpartx(8) does it, so
- * that it takes them for its own.
+ * Partitions of mapped devices: linear maps, named and identified as kpartx(8) does it,
+ * so that it takes them for its own.
  */
 #include <errno.h>
 #include <libdevmapper.h>
@@ -38,7 +38,8 @@ static bool run(struct dm_task *task, bool names)
 	return done;
 }
 
-static void quiet(int level, const char *file, int line, int code, const char *format, ...)
+static void quiet(int level, const char *file, int line, int code, const char *format,
+		  ...)
 {
 }
 

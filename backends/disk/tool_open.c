@@ -9,7 +9,7 @@
 
 #include "backends/disk/tool.h"
 
-#define LOCK_TRIES 500
+#define LOCK_TRIES    500
 #define LOCK_PAUSE_NS 10000000
 
 static const struct {
@@ -54,8 +54,8 @@ static PedExceptionOption on_exception(PedException *e)
 		return PED_EXCEPTION_OK;
 	if (!may_damage && e->options & PED_EXCEPTION_OK)
 		return PED_EXCEPTION_OK;
-	return e->options & PED_EXCEPTION_CANCEL ? PED_EXCEPTION_CANCEL :
-						   PED_EXCEPTION_UNHANDLED;
+	return e->options & PED_EXCEPTION_CANCEL ? PED_EXCEPTION_CANCEL
+						 : PED_EXCEPTION_UNHANDLED;
 }
 
 void tool_forget(void)

@@ -21,8 +21,10 @@ static const struct {
 	PedPartitionFlag flag;
 } formats[] = {
 	{ "linux-lvm", 0x8e, "e6d6d379-f507-44c2-a23c-238f2a3df928", PED_PARTITION_LVM },
-	{ "linux-raid", 0xfd, "a19d880f-05fc-4d3b-a006-743f0f84911e", PED_PARTITION_RAID },
-	{ "linux-swap", 0x82, "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", PED_PARTITION_SWAP },
+	{ "linux-raid", 0xfd, "a19d880f-05fc-4d3b-a006-743f0f84911e",
+	  PED_PARTITION_RAID },
+	{ "linux-swap", 0x82, "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f",
+	  PED_PARTITION_SWAP },
 	{ "linux", 0x83, "0fc63daf-8483-4772-8e79-3d69d8477de4", 0 },
 	{ "fat32", 0x0b, NULL, 0 },
 	{ "fat32", 0x0c, NULL, 0 },
@@ -180,6 +182,6 @@ int tool_show(const struct tool *t, struct error *err)
 		logical = tool_next(t, DISK_LOGICAL);
 	}
 	printf("next %u %u\ndone\n", next, logical);
-	return fflush(stdout) ? error_errno(err, "cannot tell the table of '%s'", t->path) :
-				0;
+	return fflush(stdout) ? error_errno(err, "cannot tell the table of '%s'", t->path)
+			      : 0;
 }
