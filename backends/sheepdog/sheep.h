@@ -26,9 +26,10 @@ struct sheep_pool {
 	pthread_mutex_t lock_turn;
 	struct sheep_recent recent;
 	bool started;	     /* the loop's, and so is the rest */
-	struct list gathers; /* operations to which more may be added, oldest first */
+	struct list gathers; /* operations to which more may be added, latest last */
 	struct list crowd;   /* writes that wait for room */
 	size_t behind;	     /* bytes of memory for what was answered and is not stored */
+	struct loop_call *draining; /* who waits until that is 0; NULL: nobody */
 };
 
 /* -- asking a sheep and waiting for it: sheep_ask.c -- */

@@ -5,7 +5,7 @@
  * an operation of its own. Who flushes waits for those, and is told what was lost. Nobody
  * overtakes: what overlaps such an operation begins when it has ended.
  *
- * All of it is the loop's.
+ * All of it is the loop's, but for the last part.
  */
 #include "backends/sheepdog/sheep_behind.h"
 
@@ -16,9 +16,11 @@
 #include <sys/param.h>
 
 #include "backends/support/clock.h"
+#include "backends/support/log.h"
 
 #define ROOM	  (UINT32_C(32) << 20) /* of a pool, for what is gathered or under way */
-#define GATHER_NS (200 * NS_PER_MS)    /* then it is stored, whatever it has */
+#define PAUSE_NS  (200 * NS_PER_MS)    /* of who writes: then it is stored as it is */
+#define AGE_NS	  (2 * NS_PER_S)       /* or then, whatever he does */
 
 /* -- gathering -- */
 
@@ -76,13 +78,14 @@ void behind_begin(struct sheep_inode *i)
 void behind_prepare(struct sheep_pool *sp, uint64_t *until)
 {
 	while (!list_empty(&sp->gathers)) {
-		struct sheep_op *oldest = gather_of(sp->gathers.next);
+		struct sheep_op *g = gather_of(sp->gathers.next);
+		uint64_t at = MIN(g->added_ns + PAUSE_NS, g->since_ns + AGE_NS);
 
-		if (clock_now() - oldest->since_ns < GATHER_NS) {
-			*until = MIN(*until, oldest->since_ns + GATHER_NS);
+		if (clock_now() < at) {
+			*until = MIN(*until, at);
 			return;
 		}
-		behind_begin(oldest->inode);
+		behind_begin(g->inode);
 	}
 }
 
@@ -117,6 +120,9 @@ static bool gather(struct sheep_op *op)
 	copy_payload(op, (char *)g->copy + g->copy_iov.iov_len, len);
 	g->copy_iov.iov_len += len;
 	g->end += len;
+	g->added_ns = clock_now();
+	list_remove(&g->waiter.link);
+	list_append(&i->sp->gathers, &g->waiter.link);
 	op->next += len;
 	if (g->end == g->from + g->room)
 		behind_begin(i);
@@ -242,6 +248,7 @@ static void lost(const struct sheep_op *op)
 	error_prefix(&i->loss, "%" PRIu64 " bytes written at %" PRIu64 " were lost",
 		     op->end - op->from, op->from);
 	host->failed(host->ctx, i->vdi.name, &i->loss);
+	log_error("volume '%s': %s", i->vdi.name, i->loss.text);
 }
 
 static void go_on(struct list *waiting)
@@ -275,4 +282,60 @@ void behind_ended(struct sheep_op *op)
 		lost(op);
 	go_on(&op->followers);
 	admit(sp);
+	if (!sp->behind && sp->draining)
+		loop_call_done(take(sp->draining), 0, NULL);
+}
+
+/* -- for threads that may wait -- */
+
+struct draining {
+	struct loop_call call;
+	struct sheep_pool *sp;
+};
+
+static void drain(struct loop_task *t)
+{
+	struct loop_call *c = container_of(t, struct loop_call, task);
+	struct sheep_pool *sp = container_of(c, struct draining, call)->sp;
+
+	while (!list_empty(&sp->gathers))
+		behind_begin(gather_of(sp->gathers.next)->inode);
+	if (sp->behind)
+		sp->draining = c;
+	else
+		loop_call_done(c, 0, NULL);
+}
+
+static void draining_free(struct loop_call *c)
+{
+	free(container_of(c, struct draining, call));
+}
+
+void behind_drain(struct sheep_pool *sp, uint64_t deadline_ns)
+{
+	struct draining *d = malloc(sizeof(*d));
+	struct call call = { .deadline_ns = deadline_ns };
+
+	if (!d)
+		return;
+	loop_call_init(&d->call, drain, draining_free);
+	d->sp = sp;
+	loop_call_wait(sp->loop, &d->call, &call, NULL);
+	loop_call_put(&d->call);
+}
+
+int behind_settle(struct sheep_pool *sp, const struct sheep_vdi *v, struct call *call,
+		  struct error *err)
+{
+	struct sheep_inode *i;
+	int r;
+
+	if (!inode_is_open(sp, v))
+		return 0;
+	r = inode_open(sp, v->name, NULL, false, &i, call, err);
+	if (r < 0)
+		return r;
+	r = op_run(i, IO_FLUSH, 0, 0, call, err);
+	inode_close(i, false);
+	return r;
 }

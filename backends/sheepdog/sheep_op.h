@@ -42,7 +42,7 @@ struct sheep_op {
 	size_t room;	 /* of the copy, where writes are gathered; else 0 */
 	uint64_t turn;	 /* among those; of a flush: the last before it */
 	uint64_t losses; /* of a flush: before it */
-	uint64_t since_ns;
+	uint64_t since_ns, added_ns;
 	struct list behind;    /* of the inode's */
 	struct list followers; /* who waits for its end */
 	int r;

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/sheepdog/sheep_behind.h"
 #include "backends/sheepdog/sheep_lock.h"
-#include "backends/sheepdog/sheep_op.h"
 
 /* -- names -- */
 
@@ -211,6 +211,8 @@ int sheep_snap_revert(void *pool, const char *name, const char *snap, struct cal
 
 	if (r == 0)
 		r = vdi_find(sp, name, NULL, 0, &was, call, err);
+	if (r == 0)
+		r = behind_settle(sp, &was, call, err);
 	if (r == 0)
 		r = vdi_new(sp, name, base.size, &base, was.vid, &vid, call, err);
 	if (r < 0)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/param.h>
 
-#include "backends/sheepdog/sheep_op.h"
+#include "backends/sheepdog/sheep_behind.h"
 #include "backends/support/log.h"
 
 /* -- lists -- */
@@ -271,6 +271,8 @@ int sheep_vol_delete(void *pool, const char *name, struct call *call, struct err
 			err, EBUSY,
 			"volume '%s' has snapshots, such as '%s': remove them first",
 			name, snap);
+	/* else it would be stored after that, where nobody removes it; lost, it may be */
+	behind_settle(pool, &v, call, NULL);
 	return vdi_delete(pool, &v, call, err);
 }
 
@@ -337,7 +339,9 @@ int sheep_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags
 
 	if (r < 0)
 		return r;
-	r = check_size(size, i->vdi.shift, name, err);
+	r = op_run(i, IO_FLUSH, 0, 0, call, err);
+	if (r == 0)
+		r = check_size(size, i->vdi.shift, name, err);
 	if (r == 0 && size < i->vdi.size && !(flags & RESIZE_SHRINK))
 		r = error_set(err, EINVAL, "volume '%s' has %" PRIu64 " bytes already",
 			      name, i->vdi.size);

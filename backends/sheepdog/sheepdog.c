@@ -7,6 +7,8 @@
 #include "backends/sheepdog/sheep_behind.h"
 #include "backends/support/clock.h"
 
+#define END_NS (5 * NS_PER_S) /* for what is not stored yet when a pool ends */
+
 /* -- the loop -- */
 
 static size_t prepare(void *arg, struct pollfd *fds, uint64_t *until)
@@ -91,6 +93,8 @@ static int resolve(const struct sheep_pool *sp, struct address **out, struct err
 
 static void pool_free(struct sheep_pool *sp)
 {
+	if (sp->started)
+		behind_drain(sp, clock_now() + END_NS);
 	if (sp->loop)
 		loop_free(sp->loop);
 	if (sp->session)
