@@ -52,8 +52,9 @@ class Bench:
         raise Failed(f"no storagefs in {self.build}")
 
     def wants(self, row, name):
-        always = (row.reference, row.floor, *row.floors.values(), *self.only)
-        return not self.only or name in always or name not in systems.SYSTEMS
+        always = (row.reference, row.floor, *row.floors.values())
+        return (not self.only or name in self.only or name in always or
+                name not in systems.SYSTEMS)
 
     def system(self, name, make=None):
         """The system of that name, started when it is first asked for; a failure is remembered."""
