@@ -77,6 +77,35 @@ at = os.lseek(fd, 0, os.SEEK_DATA)
 sys.exit(not (1048575 << 20) - (4 << 20) <= at <= 1048575 << 20)
 END
 
+# more objects than can be asked for in a call: where one ends it says so, and no data is missed
+rbd create --size 64T vast
+rbd create --size 64T --image-feature layering vast-without-map
+for name in vast vast-without-map; do
+	echo middle | dd of="volumes/$name" bs=1M seek=1000 conv=notrunc status=none
+done
+echo end | dd of=volumes/vast bs=1M seek=$((64 * M - 1)) conv=notrunc status=none
+timeout 60 python3 - volumes/vast <<'END' || fail "data of a vast image"
+import os, sys
+M = 1 << 20
+fd = os.open(sys.argv[1], os.O_RDONLY)
+data, at = [], 0
+while at < 64 * M * M:
+    begin = os.lseek(fd, at, os.SEEK_DATA)
+    at = os.lseek(fd, begin, os.SEEK_HOLE)
+    data.append((begin // M, at // M))
+sys.exit(data != [(1000, 1004), (64 * M - 4, 64 * M)])
+END
+timeout 60 python3 - volumes/vast-without-map <<'END' || fail "data of a vast image without a map"
+import os, sys
+M = 1 << 20
+fd = os.open(sys.argv[1], os.O_RDONLY)
+if os.lseek(fd, 0, os.SEEK_DATA) != 1000 * M or os.lseek(fd, 1000 * M, os.SEEK_HOLE) != 1004 * M:
+    sys.exit("the data that there is")
+at = os.lseek(fd, 1004 * M, os.SEEK_DATA)
+hole = os.lseek(fd, at, os.SEEK_HOLE)
+sys.exit(not 1004 * M < at < hole < 64 * M * M or hole != os.lseek(fd, hole, os.SEEK_HOLE))
+END
+
 # what is not in the pool's own list: trash, another namespace
 rbd create --size 1M thrown
 rbd trash mv thrown
