@@ -136,6 +136,7 @@ typedef int (*source_each)(void *arg, const struct pool_source *source);
 
 #define RESIZE_SHRINK  (1u << 0) /* the new size is smaller, and asked for */
 #define RESIZE_VIRTUAL (1u << 1) /* the disk inside an image, not the file: files only */
+#define RESIZE_ROOM    (1u << 2) /* for a writer, who writes or zeroes all that is gained */
 
 #define RENAME_VOL_NOREPLACE (1u << 0)
 #define RENAME_VOL_EXCHANGE  (1u << 1)

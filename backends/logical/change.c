@@ -19,7 +19,7 @@ struct target {
 	char lv[2 * LOGICAL_NAME_MAX]; /* "VG/LV" */
 	char *path;
 	enum lv_kind kind;
-	uint64_t size, extent;
+	uint64_t size, extent, free; /* free: of the group */
 	bool active;
 };
 
@@ -78,6 +78,7 @@ static int find_target(struct logical_pool *p, const char *name, const char *alo
 	t->kind = lv->kind;
 	t->size = lv->size;
 	t->extent = p->vg.extent_size;
+	t->free = p->vg.free;
 	t->active = lv->active;
 	snprintf(t->lv, sizeof(t->lv), "%s/%s", p->name, name);
 	t->path = group_path(p, name);
@@ -90,9 +91,11 @@ static bool patch_removed(struct vg *r, const void *name)
 {
 	struct lv *lv = vg_find(r, name);
 
-	if (lv)
-		vg_remove(r, lv);
-	return lv;
+	if (!lv)
+		return false;
+	r->free += lv->room;
+	vg_remove(r, lv);
+	return true;
 }
 
 int logical_vol_delete(void *pool, const char *name, struct call *call, struct error *err)
@@ -156,9 +159,12 @@ static bool patch_resized(struct vg *r, const void *arg)
 
 	if (!lv)
 		return false;
-	lv->size = to->size;
-	if (lv->kind == LV_PLAIN)
+	if (lv->kind == LV_PLAIN) {
+		r->free += lv->room;
+		r->free -= MIN(r->free, to->size);
 		lv->room = to->size;
+	}
+	lv->size = to->size;
 	return true;
 }
 
@@ -211,12 +217,18 @@ static int run_resize(struct logical_pool *p, const char *command, const struct 
 	return group_change(p, &c, patch_resized, to, call, err);
 }
 
+/* A writer grows a volume by guesses: one that cannot be is refused without lvm. */
 static int grow(struct logical_pool *p, const struct target *t, const struct sizing *to,
-		struct call *call, struct error *err)
+		unsigned flags, struct call *call, struct error *err)
 {
-	int r = run_resize(p, "lvextend", t, to, NULL, call, err);
+	int r;
 
-	if (r == 0 && t->kind == LV_PLAIN)
+	if (t->kind == LV_PLAIN && to->size - t->size > t->free)
+		return error_set(err, ENOSPC,
+				 "volume group '%s' has only %" PRIu64 " bytes left",
+				 p->name, t->free);
+	r = run_resize(p, "lvextend", t, to, NULL, call, err);
+	if (r == 0 && t->kind == LV_PLAIN && !(flags & RESIZE_ROOM))
 		zero_gained(t->path, t->size, to->size, call);
 	return r;
 }
@@ -265,7 +277,7 @@ int logical_vol_resize(void *pool, const char *name, uint64_t size, unsigned fla
 	if (to.size == t.size)
 		return 0;
 	if (to.size > t.size)
-		r = grow(p, &t, &to, call, &why);
+		r = grow(p, &t, &to, flags, call, &why);
 	else if (flags & RESIZE_SHRINK)
 		r = shrink(p, &t, &to, call, &why);
 	else

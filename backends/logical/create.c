@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "backends/common/block_volumes.h"
 #include "backends/logical/logical.h"
@@ -139,6 +140,7 @@ static bool patch_created(struct vg *r, const void *arg)
 	lv->room = plan->kind == LV_PLAIN  ? plan->size
 		   : plan->kind == LV_THIN ? 0
 					   : plan->room;
+	r->free -= MIN(r->free, lv->room);
 	if (plan->kind != LV_THIN || plan->has_origin)
 		return true;
 	lv->pool = strdup(strchr(plan->of, '/') + 1);

@@ -179,7 +179,7 @@ static int grow(struct volume_handle *h, uint64_t need, struct call *call,
 	int r;
 
 	for (;;) {
-		r = resize(&h->use, v, want, 0, call, err);
+		r = resize(&h->use, v, want, RESIZE_ROOM, call, err);
 		if (r != -ENOSPC || want == need)
 			return r;
 		want = want - need > GROW_LEAST ? need + (want - need) / 4 : need;

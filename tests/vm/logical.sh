@@ -93,7 +93,7 @@ lvremove -qy vg0/strip
 truncate -s 4M "$pool/volumes/v"
 expect_errno ENOSPC dd if=/dev/urandom of="$pool/volumes/v" bs=64k status=none
 size 4194304 "$pool/volumes/v"
-refuse ENOSPC 'nsufficient' put "$pool/info/v/capacity" 100G
+refuse ENOSPC 'bytes left' put "$pool/info/v/capacity" 100G
 
 # in use by a process
 sleep 600 3</dev/vg0/v &
