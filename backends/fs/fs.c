@@ -63,34 +63,12 @@ static int check_driver(const struct format *format, struct error *err)
 			 format->name, format->cannot_mount);
 }
 
-/* What there is to mount, and how. *format NULL: what libblkid calls it is the kernel's
- * name too. */
-static int pick_type(const struct pool_spec *spec, const char *path,
-		     struct device_content *found, const struct format **format,
-		     struct error *err)
+static int nothing_there(const char *path, struct error *err)
 {
-	int r;
-
-	*format = format_find(spec->source.format);
-	r = check_driver(*format, err);
-	if (r == 0)
-		r = device_look(path, found, err);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return error_set(err, EINVAL,
-				 "there is no filesystem on device '%s': 'build "
-				 "no-overwrite' makes the one that the definition "
-				 "names",
-				 path);
-	if (*format)
-		return 0;
-	*format = format_of_content(found);
-	if (!*format && !found->filesystem)
-		return error_set(err, EINVAL,
-				 "device '%s' has %s, which is no filesystem", path,
-				 found->type);
-	return check_driver(*format, err);
+	return error_set(err, EINVAL,
+			 "there is no filesystem on device '%s': 'build "
+			 "no-overwrite' makes the one that the definition names",
+			 path);
 }
 
 /* Linux does not tell the variants of ufs apart, and libblkid does. */
@@ -105,28 +83,59 @@ static const char *variant(const struct pool_spec *spec, const char *type,
 	return !strcmp(found->version, "2") ? "ufstype=ufs2" : "ufstype=44bsd";
 }
 
+/* The kernel's name of what is on the device. */
+static int pick_type(const char *path, const struct device_content *found,
+		     const char **type, struct error *err)
+{
+	const struct format *format = format_of_content(found);
+
+	if (!*found->type)
+		return nothing_there(path, err);
+	if (!format && !found->filesystem)
+		return error_set(err, EINVAL,
+				 "device '%s' has %s, which is no filesystem", path,
+				 found->type);
+	*type = format ? format_kernel(format) : found->type;
+	return check_driver(format, err);
+}
+
+/* What the kernel did not take for the format: libblkid knows better what it is. */
+static int explain(const struct format *format, const char *path, struct error *err)
+{
+	struct device_content found;
+	int r = device_look(path, &found, NULL);
+
+	if (r == 0)
+		return nothing_there(path, err);
+	if (r > 0 && !format_fits(format, &found))
+		error_prefix(err, "the definition says %s, the device has %s",
+			     format->name, found.type);
+	return -EINVAL;
+}
+
+/* A named format is mounted as that: to look at the device takes longer than to mount. */
 static int do_mount(const struct pool_spec *spec, const char *path, struct error *err)
 {
+	const struct format *format = format_find(spec->source.format);
+	const char *type = format ? format_kernel(format) : NULL;
+	struct device_content found = { 0 };
 	AUTO_FREE char *options = NULL;
-	struct device_content found;
-	const struct format *format = NULL;
-	const char *type;
 	dev_t device = 0;
 	int r = device_number(path, &device, err);
 
 	if (r == 0)
-		r = pick_type(spec, path, &found, &format, err);
+		r = check_driver(format, err);
+	if (r == 0 && (!format || !strcmp(type, "ufs")))
+		r = device_look(path, &found, err);
+	if (r >= 0 && !format)
+		r = pick_type(path, &found, &type, err);
 	if (r < 0)
 		return r;
-	type = format ? format_kernel(format) : found.type;
 	options = mounting_options(spec, variant(spec, type, &found));
 	if (!options)
 		return error_code(err, ENOMEM, "cannot mount '%s'", path);
 	r = mounting_mount(path, spec->target, type, options, err);
-	if (r == -EINVAL && format && *found.type && !format_fits(format, &found))
-		error_prefix(err, "the definition says %s, the device has %s",
-			     format->name, found.type);
-	return r;
+	return r == -EINVAL && format ? explain(format, path, err) : r;
 }
 
 static int fs_start(const struct pool_spec *spec, const struct host *host,
