@@ -48,7 +48,7 @@ open(sys.argv[2], "w")
 time.sleep(600)' "$loop" "$tmp/held" &
 holder=$!
 eventually 10 test -e "$tmp/held"
-refused "$loop" 'something holds it'
+refused "$loop" "(python3) has open '$loop'"
 kill "$holder"
 wait "$holder" 2>/dev/null || :
 
