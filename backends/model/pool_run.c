@@ -16,6 +16,7 @@
 #include "backends/support/log.h"
 
 #define DRAIN_SLICE_NS (100 * NS_PER_MS)
+#define CLOSING_NS     NS_PER_S
 
 /* -- up -- */
 
@@ -209,6 +210,23 @@ static int drain(struct pool *p, struct call *call, struct error *err)
 	}
 }
 
+/* With the lock held: close(2) returns before the kernel tells us of it, so that what was
+ * closed just now is waited for. */
+static int wait_idle(struct pool *p, struct call *call, struct error *err)
+{
+	uint64_t until = clock_now() + CLOSING_NS;
+
+	while (refuse_busy(p, err) < 0) {
+		struct timespec at = clock_timespec(clock_now() + DRAIN_SLICE_NS / 10);
+
+		if (clock_now() > until ||
+		    (call->cancelled && atomic_load(call->cancelled)))
+			return -EBUSY;
+		pthread_cond_timedwait(&p->settled, &p->lock, &at);
+	}
+	return 0;
+}
+
 /* The instance, with no more users; or NULL when there was none and that is all right. */
 static int begin_stop(struct pool *p, struct call *call, struct live **l,
 		      struct error *err)
@@ -220,7 +238,7 @@ static int begin_stop(struct pool *p, struct call *call, struct live **l,
 		return 0;
 	if (!p->live)
 		return error_set(err, EAGAIN, "pool '%s' is not running", p->name);
-	if (refuse_busy(p, err) < 0)
+	if (wait_idle(p, call, err) < 0)
 		return -EBUSY;
 	pool_set_state(p, POOL_STOPPING);
 	*l = p->live;
