@@ -51,7 +51,7 @@ static bool know(struct news *n, unsigned minor, const char *name)
 		return false;
 	n->known = more;
 	more[n->n_known].minor = minor;
-	snprintf(more[n->n_known++].name, MAP_NAME, "%s", name);
+	snprintf(more[n->n_known++].name, MAP_NAME, "%.*s", MAP_NAME - 1, name);
 	return true;
 }
 
