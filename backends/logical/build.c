@@ -70,6 +70,44 @@ static int look_at_devices(const struct pool_spec *spec, bool overwrite, bool wi
 	return r;
 }
 
+/* Whether the path is one of the definition's devices, by whatever name. */
+static bool is_listed(const struct pool_spec *spec, const char *path)
+{
+	dev_t device, other;
+
+	if (device_number(path, &device, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < spec->source.n_devices; i++)
+		if (device_number(spec->source.devices[i].path, &other, NULL) == 0 &&
+		    other == device)
+			return true;
+	return false;
+}
+
+/* A group of the name is made over only when it is on these devices alone. */
+static int check_group(const struct pool_spec *spec, bool overwrite, struct call *call,
+		       struct error *err)
+{
+	const char *name = spec->source.name;
+	struct vg g = { 0 };
+	struct error why = { 0 };
+	int r = group_ask(name, &g, call, &why);
+
+	if (r == 0 && !overwrite)
+		r = error_set(&why, EEXIST,
+			      "there is a volume group '%s' already: echo start > ctl",
+			      name);
+	for (size_t i = 0; r == 0 && i < g.n_pvs; i++)
+		if (!is_listed(spec, g.pvs[i]))
+			r = error_set(
+				&why, EEXIST,
+				"there is a volume group '%s' already, on '%s', which "
+				"is no device of this pool",
+				name, g.pvs[i]);
+	vg_clear(&g);
+	return r == -ENODEV || r == 0 ? 0 : error_copy(err, &why);
+}
+
 int logical_build(const struct pool_spec *spec, const struct host *host,
 		  enum build_mode mode, struct call *call, struct error *err)
 {
@@ -77,6 +115,8 @@ int logical_build(const struct pool_spec *spec, const struct host *host,
 	struct lvm_command c;
 	int r = check_spec(spec, err);
 
+	if (r == 0)
+		r = check_group(spec, overwrite, call, err);
 	if (r == 0)
 		r = look_at_devices(spec, overwrite, false, err);
 	if (r == 0 && overwrite)

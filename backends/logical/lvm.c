@@ -44,6 +44,27 @@ static int meaning_of(const char *said)
 	return EIO;
 }
 
+/* One line without lvm's warnings, which would come first and are not why it failed. */
+static void tidy(char *text)
+{
+	char *from = strstr(text, "): "), *to, *rest = NULL;
+
+	if (!from)
+		return;
+	to = from += strlen("): ");
+	for (char *line = strtok_r(from, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		line += strspn(line, " \t");
+		if (!strncmp(line, "WARNING:", strlen("WARNING:")) && *rest)
+			continue;
+		if (to > from)
+			*to++ = ' ';
+		memmove(to, line, strlen(line));
+		to += strlen(line);
+	}
+	*to = '\0';
+}
+
 static void add(struct lvm_command *c, va_list ap)
 {
 	const char *word;
@@ -84,8 +105,10 @@ static int run(struct lvm_command *c, struct buf *out, uint64_t deadline,
 	struct error said = { 0 };
 	int code = run_tool(&r, &said);
 
-	if (code == -EIO)
+	if (code == -EIO) {
 		said.code = meaning_of(said.text);
+		tidy(said.text);
+	}
 	return code < 0 ? error_copy(err, &said) : 0;
 }
 

@@ -23,6 +23,7 @@ umount "$mnt"
 [ -z "$(blkid -o value -s TYPE "$a")" ] || fail "a refused build wrote to $a"
 put "$pool/ctl" 'build overwrite'
 [ "$(vg pv_count)" = 2 ] || fail "the volume group has $(vg pv_count) disks"
+refuse EEXIST "'vg0' already" put "$pool/ctl" build
 put "$pool/ctl" start
 is running "$pool/state"
 [ -z "$(ls "$pool/volumes")" ] || fail "there are volumes: $(ls "$pool/volumes")"
@@ -128,6 +129,9 @@ put "$pool/ctl" stop
 is inactive "$pool/state"
 [ -z "$(lv v lv_active)" ] || fail "stop left v active"
 refuse EBUSY "such as 'moved'" put "$pool/ctl" delete
+refuse EEXIST "'vg0' already" put "$pool/ctl" build
+lvchange -qay vg0/v
+refuse EBUSY 'vg0-v stands on it' put "$pool/ctl" 'build overwrite'
 put "$pool/ctl" start
 rm "$pool/volumes/moved" "$pool/volumes/v"
 put "$pool/ctl" stop

@@ -31,6 +31,7 @@ head -c 16M /dev/urandom >"$tmp/old"
 for v in plain t; do
 	dd if="$tmp/old" of="$pool/volumes/$v" bs=1M conv=fsync status=none
 	cmp -n 16777216 "$tmp/old" "/dev/vg0/$v"
+	[ "$(stat -c %b "$pool/volumes/$v")" = 32768 ] || fail "du of $v says $(stat -c %b "$pool/volumes/$v")"
 	cp --sparse=always "$tmp/image" "$pool/volumes/$v"
 	cmp -n "$(stat -c %s "$tmp/image")" "$tmp/image" "$pool/volumes/$v"
 	cmp -n "$(stat -c %s "$tmp/image")" "$tmp/image" "/dev/vg0/$v"
