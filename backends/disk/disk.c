@@ -145,12 +145,33 @@ static void disk_detach(void *pool)
 	pool_free(pool);
 }
 
+/* Partitions of a mapped device stand on it themselves: they are no users. */
+static bool in_use(const struct disk *d, struct buf *who)
+{
+	AUTO_PARTS struct kernel_parts parts = { 0 };
+
+	if (!d->mapped)
+		return holder_of_device(d->device, who);
+	if (kernel_list(d, true, &parts, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < parts.n; i++) {
+		AUTO_BUF struct buf of = { 0 };
+
+		if (!holder_of_device(parts.at[i].device, &of))
+			continue;
+		buf_printf(who, "of its partition %s: %s", parts.at[i].name,
+			   buf_text(&of));
+		return true;
+	}
+	return false;
+}
+
 static int disk_stop(void *pool, struct call *call, struct error *err)
 {
 	struct disk_pool *p = pool;
 	AUTO_BUF struct buf who = { 0 };
 
-	if (holder_of_device(p->disk.device, &who))
+	if (in_use(&p->disk, &who))
 		return error_set(err, EBUSY, "disk '%s' is in use: %s", p->path,
 				 buf_text(&who));
 	pool_free(p);
