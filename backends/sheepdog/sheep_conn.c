@@ -18,8 +18,8 @@
 
 #include "backends/support/clock.h"
 
-#define MAX_IOV	     16
-#define DROP	     16384
+#define MAX_IOV	     64
+#define BATCH	     16		       /* requests sent in one go */
 #define MAX_DROPPED  (8 * 1024 * 1024) /* the largest answer to what was given up */
 #define MANY	     64		       /* answers taken in one go */
 #define KEEPALIVE_S  5
@@ -184,27 +184,69 @@ static bool next_to_send(struct sheep_conn *c)
 	return true;
 }
 
-static ssize_t send_some(struct sheep_conn *c)
+/* What is to be sent of one message from `done` on; false: not all of that fits. */
+static bool add_iov(struct msghdr *h, uint8_t *head, const struct sheep_slice *payload,
+		    size_t done, size_t *total)
 {
-	const struct sheep_slice *payload = &c->sending->out;
-	struct iovec iov[MAX_IOV];
-	struct msghdr h = { .msg_iov = iov };
-	size_t done = c->out_done;
+	size_t left = SHEEP_HEAD + payload->len - done;
 
 	if (done < SHEEP_HEAD) {
-		iov[0] = (struct iovec){ c->out_head + done, SHEEP_HEAD - done };
-		h.msg_iovlen = 1;
+		size_t len = SHEEP_HEAD - done;
+
+		h->msg_iov[h->msg_iovlen++] = (struct iovec){ head + done, len };
+		*total += len;
+		left -= len;
 		done = SHEEP_HEAD;
 	}
-	h.msg_iovlen += slice_iov(payload, done - SHEEP_HEAD, iov + h.msg_iovlen,
-				  MAX_IOV - h.msg_iovlen);
+
+	int n = slice_iov(payload, done - SHEEP_HEAD, h->msg_iov + h->msg_iovlen,
+			  MAX_IOV - h->msg_iovlen);
+
+	for (; n > 0; n--) {
+		left -= h->msg_iov[h->msg_iovlen].iov_len;
+		*total += h->msg_iov[h->msg_iovlen++].iov_len;
+	}
+	return !left;
+}
+
+/* The message that was begun, and some of those that wait. */
+static ssize_t send_some(struct sheep_conn *c, size_t *total)
+{
+	uint8_t heads[BATCH][SHEEP_HEAD];
+	struct iovec iov[MAX_IOV];
+	struct msghdr h = { .msg_iov = iov };
+	bool more = add_iov(&h, c->out_head, &c->sending->out, c->out_done, total);
+	int n = 0;
+
+	list_for_each (l, &c->queue) {
+		struct sheep_msg *m = container_of(l, struct sheep_msg, link);
+
+		if (!more || n == BATCH || h.msg_iovlen == MAX_IOV)
+			break;
+		sheep_encode(&m->request, m->out.len, heads[n]);
+		more = add_iov(&h, heads[n++], &m->out, 0, total);
+	}
 	return sendmsg(c->fd, &h, MSG_NOSIGNAL);
+}
+
+static void sent(struct sheep_conn *c, size_t n)
+{
+	while (n && (c->sending || next_to_send(c))) {
+		size_t len = SHEEP_HEAD + c->sending->out.len;
+		size_t some = MIN(n, len - c->out_done);
+
+		c->out_done += some;
+		n -= some;
+		if (c->out_done == len)
+			list_append(&c->sent, &take(c->sending)->link);
+	}
 }
 
 int conn_write(struct sheep_conn *c, struct error *err)
 {
 	while (c->sending || next_to_send(c)) {
-		ssize_t n = send_some(c);
+		size_t total = 0;
+		ssize_t n = send_some(c, &total);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -213,9 +255,9 @@ int conn_write(struct sheep_conn *c, struct error *err)
 		if (n < 0)
 			return error_errno(err, "the connection to the sheep %s broke",
 					   c->where.text);
-		c->out_done += n;
-		if (c->out_done == SHEEP_HEAD + c->sending->out.len)
-			list_append(&c->sent, &take(c->sending)->link);
+		sent(c, n);
+		if ((size_t)n < total)
+			return 0;
 	}
 	return 0;
 }
@@ -274,26 +316,83 @@ static int begin_answer(struct sheep_conn *c, struct error *err)
 	return 0;
 }
 
-static ssize_t receive_some(struct sheep_conn *c)
+/* Where the rest of the payload goes, and behind it what comes after. Returns how much
+ * of it there is room for. */
+static size_t want(struct sheep_conn *c, struct msghdr *h)
 {
-	char nowhere[DROP];
+	struct iovec ahead = { c->ahead, sizeof(c->ahead) };
+	size_t left = 0;
+
+	if (c->in_done >= SHEEP_HEAD && c->receiving && c->receiving->in.iov) {
+		struct sheep_slice part = c->receiving->in;
+
+		part.len = c->reply.data_length;
+		h->msg_iovlen = slice_iov(&part, c->in_done - SHEEP_HEAD, h->msg_iov,
+					  MAX_IOV - 1);
+		for (size_t i = 0; i < h->msg_iovlen; i++)
+			left += h->msg_iov[i].iov_len;
+	}
+	if (!left || left == c->in_total - c->in_done)
+		h->msg_iov[h->msg_iovlen++] = ahead;
+	return left;
+}
+
+/* Returns what recvmsg does; *more: there may be more to be had now. */
+static ssize_t receive(struct sheep_conn *c, bool *more)
+{
 	struct iovec iov[MAX_IOV];
 	struct msghdr h = { .msg_iov = iov };
-	size_t done = c->in_done - MIN(c->in_done, SHEEP_HEAD);
+	size_t left = want(c, &h), all = 0;
+	ssize_t n = recvmsg(c->fd, &h, 0);
 
-	if (c->in_done < SHEEP_HEAD)
-		return recv(c->fd, c->in_head + c->in_done, SHEEP_HEAD - c->in_done, 0);
+	for (size_t i = 0; i < h.msg_iovlen; i++)
+		all += iov[i].iov_len;
+	if (n > 0) {
+		c->since_ns = clock_now();
+		c->in_done += MIN(left, (size_t)n);
+		c->ahead_at = 0;
+		c->ahead_len = n - MIN(left, (size_t)n);
+	}
+	*more = n == (ssize_t)all;
+	return n;
+}
 
-	size_t left = c->in_total - c->in_done;
+static void copy_in(const struct sheep_slice *to, size_t done, const uint8_t *from,
+		    size_t len)
+{
+	while (len) {
+		struct iovec iov[MAX_IOV];
+		int n = slice_iov(to, done, iov, MAX_IOV);
 
-	if (!c->receiving || !c->receiving->in.iov)
-		return recv(c->fd, nowhere, MIN(left, DROP), 0);
+		for (int i = 0; i < n && len; i++) {
+			size_t some = MIN(iov[i].iov_len, len);
 
-	struct sheep_slice part = c->receiving->in;
+			memcpy(iov[i].iov_base, from, some);
+			from += some;
+			done += some;
+			len -= some;
+		}
+		if (!n)
+			return;
+	}
+}
 
-	part.len = c->reply.data_length;
-	h.msg_iovlen = slice_iov(&part, done, iov, MAX_IOV);
-	return recvmsg(c->fd, &h, 0);
+/* The header, or some of the payload, of what came ahead. */
+static void take_ahead(struct sheep_conn *c)
+{
+	const uint8_t *from = c->ahead + c->ahead_at;
+	size_t len = c->ahead_len - c->ahead_at;
+
+	if (c->in_done < SHEEP_HEAD) {
+		len = MIN(len, SHEEP_HEAD - c->in_done);
+		memcpy(c->in_head + c->in_done, from, len);
+	} else {
+		len = MIN(len, c->in_total - c->in_done);
+		if (c->receiving && c->receiving->in.iov)
+			copy_in(&c->receiving->in, c->in_done - SHEEP_HEAD, from, len);
+	}
+	c->ahead_at += len;
+	c->in_done += len;
 }
 
 static void end_answer(struct sheep_conn *c)
@@ -306,34 +405,59 @@ static void end_answer(struct sheep_conn *c)
 		session_answered(c->session, c, m, &reply);
 }
 
+/* Ends the answer where all of it is there. */
+static void complete(struct sheep_conn *c, unsigned *answers)
+{
+	if (c->in_done < SHEEP_HEAD || c->in_done < c->in_total)
+		return;
+	end_answer(c);
+	++*answers;
+}
+
+static int use_ahead(struct sheep_conn *c, unsigned *answers, struct error *err)
+{
+	bool header = c->in_done < SHEEP_HEAD;
+	int r = 0;
+
+	take_ahead(c);
+	if (header && c->in_done == SHEEP_HEAD)
+		r = begin_answer(c, err);
+	if (r == 0)
+		complete(c, answers);
+	return r;
+}
+
+static int closed(const struct sheep_conn *c, ssize_t n, struct error *err)
+{
+	if (n < 0)
+		return error_errno(err, "the connection to the sheep %s broke",
+				   c->where.text);
+	return error_set(err, ECONNRESET, "the sheep %s closed the connection",
+			 c->where.text);
+}
+
 int conn_read(struct sheep_conn *c, struct error *err)
 {
-	int r;
+	unsigned answers = 0;
+	bool more = true;
+	ssize_t n;
+	int r = 0;
 
-	for (int answers = 0; answers < MANY;) {
-		ssize_t n = receive_some(c);
-
-		if (n < 0 && errno == EINTR)
+	while (r == 0 && c->state != CONN_FREE) { /* for what an answer was */
+		if (c->ahead_at < c->ahead_len) {
+			r = use_ahead(c, &answers, err);
 			continue;
+		}
+		if (!more || answers >= MANY)
+			return 0;
+		do
+			n = receive(c, &more);
+		while (n < 0 && errno == EINTR);
 		if (n < 0 && errno == EAGAIN)
 			return 0;
-		if (n < 0)
-			return error_errno(err, "the connection to the sheep %s broke",
-					   c->where.text);
-		if (n == 0)
-			return error_set(err, ECONNRESET,
-					 "the sheep %s closed the connection",
-					 c->where.text);
-		c->since_ns = clock_now();
-		c->in_done += n;
-		if (c->in_done == SHEEP_HEAD && (r = begin_answer(c, err)) < 0)
-			return r;
-		if (c->in_done >= SHEEP_HEAD && c->in_done == c->in_total) {
-			end_answer(c);
-			answers++;
-			if (c->state == CONN_FREE) /* for what the answer was */
-				return 0;
-		}
+		if (n <= 0)
+			return closed(c, n, err);
+		complete(c, &answers);
 	}
-	return 0;
+	return r;
 }

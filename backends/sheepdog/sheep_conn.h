@@ -6,6 +6,8 @@
 
 #include "backends/sheepdog/sheep_session.h"
 
+#define CONN_AHEAD 16384
+
 enum conn_state {
 	CONN_FREE,
 	CONN_CONNECTING,
@@ -27,6 +29,8 @@ struct sheep_conn {
 	struct sheep_msg *receiving;
 	struct sheep_reply reply;
 	size_t in_total;
+	uint8_t ahead[CONN_AHEAD]; /* came with what was asked for: of the next answers */
+	size_t ahead_at, ahead_len;
 	unsigned dropped; /* answers that nobody waits for any longer */
 	struct sheep_msg ping;
 	bool pinging;

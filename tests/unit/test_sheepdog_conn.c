@@ -229,13 +229,86 @@ static void test_orphans(void **state)
 	close(f.server);
 }
 
+/* A long payload goes where it belongs, and what comes behind it is not lost. */
+static void test_long(void **state)
+{
+	static char in[3 * CONN_AHEAD], sent[SHEEP_HEAD + sizeof(in)];
+	struct iovec halves[] = { { in, 1000 }, { in + 1000, sizeof(in) - 1000 } };
+	struct fixture f;
+
+	for (size_t i = 0; i < sizeof(sent); i++)
+		sent[i] = i * 7 + i / 251;
+	for (size_t first = 1; first < sizeof(sent); first += 7919) {
+		begin(&f);
+		memset(in, 0, sizeof(in));
+		f.m[1].in = (struct sheep_slice){ halves, 2, 0, sizeof(in) };
+		put_reply((uint8_t *)sent, SHEEP_READ, 2, sizeof(in), 0);
+		assert_int_equal(write(f.server, sent, first), first);
+		assert_int_equal(conn_read(&f.c, NULL), 0);
+		assert_int_equal(n_answered, 0);
+		assert_int_equal(write(f.server, sent + first, sizeof(sent) - first),
+				 sizeof(sent) - first);
+		reply(&f, 3, 'c');
+		reply(&f, 1, 'a');
+		assert_int_equal(conn_read(&f.c, NULL), 0);
+		assert_int_equal(n_answered, 3);
+		assert_memory_equal(in, sent + SHEEP_HEAD, sizeof(in));
+		assert_memory_equal(f.in[0], "aaaaaaaaaaaaaaaa", 16);
+		assert_memory_equal(f.in[2], "cccccccccccccccc", 16);
+		end(&f);
+	}
+}
+
+/* More is to be sent than the socket takes at once: each byte of it goes out once, and
+ * only what was sent counts as begun. */
+static void test_batch(void **state)
+{
+	enum { WRITES = 40, LEN = 5000, ALL = WRITES * (SHEEP_HEAD + LEN) };
+	static char payload[WRITES][LEN], got[ALL + 1];
+	struct iovec iov[WRITES];
+	struct sheep_msg m[WRITES];
+	struct list orphans = LIST_INIT(orphans);
+	struct fixture f;
+	size_t done = 0;
+	int small = 1;
+
+	begin(&f);
+	setsockopt(f.c.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	for (int i = 0; i < WRITES; i++) {
+		memset(payload[i], 'A' + i, LEN);
+		iov[i] = (struct iovec){ payload[i], LEN };
+		m[i] = (struct sheep_msg){ .request = { .opcode = SHEEP_WRITE,
+							.id = 10 + i },
+					   .out = { &iov[i], 1, 0, LEN } };
+		conn_add(&f.c, &m[i]);
+	}
+	assert_int_equal(conn_write(&f.c, NULL), 0);
+	assert_true(m[0].begun);
+	assert_false(m[WRITES - 1].begun);
+	for (ssize_t n; done < ALL; done += n) {
+		n = read(f.server, got + done, 1000);
+		assert_true(n > 0);
+		assert_int_equal(conn_write(&f.c, NULL), 0);
+	}
+	for (int i = 0; i < WRITES; i++) {
+		const char *at = got + i * (SHEEP_HEAD + LEN);
+
+		assert_int_equal(at[8], 10 + i);
+		assert_memory_equal(at + SHEEP_HEAD, payload[i], LEN);
+		assert_true(m[i].begun);
+	}
+	conn_close(&f.c, &orphans);
+	close(f.server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_any_order), cmocka_unit_test(test_bytewise),
 		cmocka_unit_test(test_results),	  cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_twice),	  cmocka_unit_test(test_given_up),
-		cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_orphans),	  cmocka_unit_test(test_long),
+		cmocka_unit_test(test_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
