@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@
 #include "backends/logical/name.h"
 #include "backends/support/log.h"
 
-#define MAPS "/dev/mapper"
+#define MAPS	"/dev/mapper"
+#define BACKUPS "/etc/lvm/backup/"
 
 DEFINE_CLEANUP(cleanup_dir, DIR *, closedir)
 
@@ -28,30 +30,59 @@ static int check_name(const struct pool_spec *spec, struct error *err)
 				   vg ? vg : "");
 }
 
-/* A group without active volumes is none that would be seen. */
+/* Whether LVM's backup describes a group without volumes, of which nothing is active. */
+static bool has_no_volumes(const char *vg)
+{
+	char path[sizeof(BACKUPS) + LOGICAL_NAME_MAX], line[256];
+	bool none = true;
+	FILE *f;
+
+	snprintf(path, sizeof(path), BACKUPS "%s", vg);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (none && fgets(line, sizeof(line), f))
+		none = strncmp(line, "\tlogical_volumes {",
+			       strlen("\tlogical_volumes {"));
+	fclose(f);
+	return none;
+}
+
 static int logical_check(const struct pool_spec *spec, const struct host *host,
 			 struct call *call, bool *active, struct error *err)
 {
 	CLEANUP(cleanup_dir) DIR *d = opendir(MAPS);
 	char lv[LOGICAL_NAME_MAX];
 	struct dirent *e;
+	int r = check_name(spec, err);
 
 	*active = false;
-	while (d && !*active && check_name(spec, NULL) == 0 && (e = readdir(d)))
+	if (r < 0)
+		return r;
+	while (d && !*active && (e = readdir(d)))
 		*active = logical_name_of_map(e->d_name, spec->source.name, lv);
-	return 0;
+	return !*active && has_no_volumes(spec->source.name) ? -EOPNOTSUPP : 0;
 }
 
 /* -- what is told of changes that others make -- */
 
+/* What is known to be no volume is nobody's business. */
+static bool is_hidden(struct logical_pool *p, const char *name)
+{
+	SCOPED_LOCK(&p->lock);
+	const struct lv *lv = vg_find(&p->vg, name);
+
+	return lv && !lv_is_volume(lv);
+}
+
 static void map_changed(void *arg, enum change what, const char *map)
 {
-	const struct logical_pool *p = arg;
+	struct logical_pool *p = arg;
 	char lv[LOGICAL_NAME_MAX];
 
 	if (!map)
 		p->host->changed(p->host->ctx, CHANGE_ALL, NULL);
-	else if (logical_name_of_map(map, p->name, lv))
+	else if (logical_name_of_map(map, p->name, lv) && !is_hidden(p, lv))
 		p->host->changed(p->host->ctx, what, lv);
 }
 

@@ -149,6 +149,20 @@ static int plan_new(struct logical_pool *p, const char *name, const char *snap,
 	return r < 0 ? r : fill(p, volume, snap, lv, s, err);
 }
 
+/* So that the event of its device is not taken for a new volume's. */
+static bool patch_taken(struct vg *g, const void *arg)
+{
+	const struct snapshot *s = arg;
+	struct lv *lv = vg_add(g, s->name);
+
+	if (!lv)
+		return false;
+	lv->kind = s->thin ? LV_THIN : LV_SNAPSHOT;
+	lv->snap = strdup(s->tag + strlen(LOGICAL_TAG_SNAPSHOT));
+	lv->snap_of = strdup(s->tag_of + strlen(LOGICAL_TAG_OF));
+	return lv->snap && lv->snap_of;
+}
+
 /*
  * A thin snapshot takes what is written later. Another one is lost when it has run full,
  * so it gets room for all of its origin.
@@ -164,7 +178,7 @@ static int take_snapshot(struct logical_pool *p, const struct snapshot *s,
 		lvm_add(&c, "--setactivationskip", "n", s->of, NULL);
 	else
 		lvm_add(&c, "--extents", "100%ORIGIN", s->of, NULL);
-	return group_change(p, &c, NULL, NULL, call, err);
+	return group_change(p, &c, patch_taken, s, call, err);
 }
 
 int logical_snap_create(void *pool, const char *name, const char *snap, struct call *call,

@@ -31,6 +31,11 @@ is "$(vg vg_size)" "$pool/capacity"
 is "$(vg vg_free)" "$pool/available"
 grep -q "<path>/dev/vg0</path>" "$pool/xml" || fail "no target path"
 
+kill_daemon
+umount -l "$storage"
+mount_storage
+eventually 60 grep -qx running "$pool/state"
+
 # -- volumes --
 
 touch "$pool/volumes/v"
