@@ -51,8 +51,8 @@ static void on_uevent(void *arg, const struct uevent *e)
 	name = last_name(e);
 	if (!strcmp(name, p->disk.name) && !strcmp(action, "remove")) {
 		error_set(&err, ENODEV,
-			  "the disk '%s' was removed: when it is back, stop "
-			  "and start the pool",
+			  "the disk '%s' was removed: when it is back, write 'refresh' "
+			  "to ctl",
 			  p->path);
 		p->host.lost(p->host.ctx, &err);
 		return;
@@ -178,11 +178,26 @@ static int disk_stop(void *pool, struct call *call, struct error *err)
 	return 0;
 }
 
+/* Whether it is still there, or there again, under the number that all is asked by. */
+static int check_place(const struct disk_pool *p, struct error *err)
+{
+	struct disk now;
+	int r = disk_identify(p->path, CHOICE_UNSET, &now, err);
+
+	if (r < 0 || (now.device == p->disk.device && !strcmp(now.name, p->disk.name)))
+		return r;
+	return error_set(err, ENODEV,
+			 "disk '%s' is '%s' now, and was '%s': stop and start the pool",
+			 p->path, now.name, p->disk.name);
+}
+
 static int disk_refresh(void *pool, struct call *call, struct error *err)
 {
 	struct disk_pool *p = pool;
-	int r = disk_load(p, call, err);
+	int r = check_place(p, err);
 
+	if (r == 0)
+		r = disk_load(p, call, err);
 	return r < 0 ? r : check_label(p, err);
 }
 

@@ -53,6 +53,9 @@ int disk_numbers(struct disk_pool *p, struct call *call, struct kernel_parts *ou
 int disk_find(struct disk_pool *p, const char *name, struct call *call,
 	      struct kernel_part *out, struct error *err);
 
+/* Whether that was so when the table was read last; reads nothing. */
+bool disk_known(struct disk_pool *p, const char *name, dev_t device);
+
 /* -- disk_build.c -- */
 
 /* The definition's one device, and the format of its table. */

@@ -1,6 +1,7 @@
 /* Makes and removes tables of partitions, and looks for disks that have one. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,23 @@ static const char *label_of(const struct device_content *found)
 	return NULL;
 }
 
+/* Whether it is one path of several: its map is the disk. */
+static bool is_path(const char *name)
+{
+	char path[PATH_MAX], line[SYS_LINE];
+	struct dirent *e;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/holders", name);
+
+	CLEANUP(cleanup_dir) DIR *d = opendir(path);
+
+	while (d && (e = readdir(d)))
+		if (sys_read(line, sizeof(line), "%s/%s/dm/uuid", path, e->d_name) >= 0 &&
+		    !strncmp(line, "mpath-", 6))
+			return true;
+	return false;
+}
+
 /* A disk with a table, or a blank one that nobody uses; not what is itself made of
  * others, but for multipath maps. */
 static bool is_candidate(const char *name, dev_t *device)
@@ -173,7 +191,7 @@ static bool is_candidate(const char *name, dev_t *device)
 		return sys_read(line, sizeof(line), "/sys/block/%s/dm/uuid", name) >= 0 &&
 		       !strncmp(line, "mpath-", 6);
 	return strncmp(name, "ram", 3) && strncmp(name, "zram", 4) &&
-	       strncmp(name, "sr", 2) && strncmp(name, "md", 2);
+	       strncmp(name, "sr", 2) && strncmp(name, "md", 2) && !is_path(name);
 }
 
 /* 0: it is none. */

@@ -181,3 +181,15 @@ int disk_find(struct disk_pool *p, const char *name, struct call *call,
 		return error_set(err, ENOENT, "there is no partition '%s'", name);
 	return 0;
 }
+
+bool disk_known(struct disk_pool *p, const char *name, dev_t device)
+{
+	unsigned number = p->disk.mapped ? 0 : disk_number(p->disk.prefix, name);
+	const struct kernel_part *part;
+
+	if (!number || is_volume(p, number) != 1)
+		return false;
+	SCOPED_LOCK(&p->lock);
+	part = kernel_part_of(&p->kernel, number);
+	return part && part->device == device;
+}

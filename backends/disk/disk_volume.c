@@ -47,14 +47,43 @@ static int find(struct disk_pool *p, const char *name, struct call *call,
 	return r < 0 ? r : node_of(p, part, node, err);
 }
 
+/* The usual case, for lists of many: its node as it is in /dev, and one file of /sys. */
+static bool stat_known(struct disk_pool *p, const char *name, struct vol_stat *out)
+{
+	char path[DISK_NAME_MAX + 8];
+	struct stat st;
+	uint64_t size;
+
+	if (strlen(name) >= DISK_NAME_MAX)
+		return false;
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode) ||
+	    !disk_known(p, name, st.st_rdev) || block_size(st.st_rdev, &size, NULL) < 0)
+		return false;
+	*out = (struct vol_stat){ .size = size,
+				  .allocated = size,
+				  .has_owner = true,
+				  .mode = st.st_mode & 07777,
+				  .uid = st.st_uid,
+				  .gid = st.st_gid };
+	return true;
+}
+
 int disk_vol_stat(void *pool, const char *name, struct vol_stat *out, struct call *call,
 		  struct error *err)
 {
 	AUTO_FREE char *node = NULL;
 	struct kernel_part part;
-	int r = find(pool, name, call, &part, &node, err);
+	int r;
 
-	return r < 0 ? r : block_stat(node, out, err);
+	if (stat_known(pool, name, out))
+		return 0;
+	r = find(pool, name, call, &part, &node, err);
+
+	if (r == 0)
+		r = block_stat(node, out, err);
+	out->ident = 0; /* a disk that comes back is one that is started anew */
+	return r;
 }
 
 /* -- descriptions -- */

@@ -112,7 +112,27 @@ refuse EIO 'table' touch "$pool/volumes/${name}2"
 refuse EIO 'table' rm "$pool/volumes/${name}1"
 [ "$(ls "$pool/volumes")" = "${name}1" ] || fail "the list is: $(ls "$pool/volumes")"
 
+# a kernel that has something else there: the table stays as it was
+eventually 5 put "$pool/ctl" stop
+rmdir "$pool"
+new_loop 64M
+name=${loop#/dev/}p
+define_disk p gpt "$loop"
+put "$pool/ctl" build
+put "$pool/ctl" start
+touch "$pool/volumes/${name}1"
+addpart "$loop" 9 4096 2048
+sfdisk -d "$loop" >table
+refuse EBUSY 'kernel does not take' touch "$pool/volumes/${name}2"
+refuse EBUSY 'kernel does not resize' put "$pool/info/${name}1/capacity" 10M
+sfdisk -d "$loop" | cmp - table
+size $M "$pool/volumes/${name}1"
+[ "$(ls "$pool/volumes")" = "${name}1" ] || fail "what is not in the table is a volume: $(ls "$pool/volumes")"
+delpart "$loop" 9
+touch "$pool/volumes/${name}2"
+[ "$(grep -c "volume-added p/${name}2" "$storage/events")" -le 1 ] || fail "told twice: $(cat "$storage/events")"
+
 # what is away is said to be
 losetup -d "$loop"
 loops=${loops% *}
-expect_error "" touch "$pool/volumes/${name}2"
+expect_error "" touch "$pool/volumes/${name}3"
