@@ -12,10 +12,12 @@
 #include "backends/support/map.h"
 #include "backends/support/run.h"
 
+#define REASON	   160
 #define LOGIN_S	   8 /* for one address, and for each try later */
 #define CLEANUP_NS (20 * NS_PER_S)
 
 /* Exit statuses of iscsiadm(8). */
+#define STATUS_LOGIN	 5
 #define STATUS_TIMEOUT	 8
 #define STATUS_EXISTS	 15
 #define STATUS_FATAL	 19
@@ -54,14 +56,24 @@ static bool is_ours(const char *iface)
 
 /* -- in -- */
 
-/* What iscsiadm itself says is meant for who has typed it. */
+/* "initiator reported error (8 - connection timed out)": of all that iscsiadm says. */
+static const char *reason(const struct error *said, char out[REASON])
+{
+	const char *at = strstr(said->text, "reported error (");
+
+	at = at ? strstr(at, " - ") : NULL;
+	if (!at)
+		return said->text;
+	snprintf(out, REASON, "%s", at + strlen(" - "));
+	out[strcspn(out, ")")] = '\0';
+	return out;
+}
+
 static int refused(const struct login *l, const char *address, int status,
 		   const struct error *said, struct error *err)
 {
-	const char *last = strrchr(said->text, '\n');
-	int code = -said->code;
+	char why[REASON];
 
-	last = last ? last + 1 : said->text;
 	switch (status) {
 	case STATUS_REFUSED:
 		return error_set(err, EACCES,
@@ -70,24 +82,22 @@ static int refused(const struct login *l, const char *address, int status,
 				 l->target, address, l->initiator,
 				 l->username ? " and the user '" : " without CHAP",
 				 l->username ? l->username : "", l->username ? "'" : "");
+	case STATUS_LOGIN:
 	case STATUS_FATAL:
 		return error_set(err, ENODEV,
-				 "there is no target '%s' at %s for the initiator '%s': "
-				 "its access list may hide it",
+				 "there is no target '%s' at %s that takes the initiator "
+				 "'%s': its access list may hide it",
 				 l->target, address, l->initiator);
 	case STATUS_NO_ISCSID:
 		return error_set(err, EIO,
 				 "cannot log in to target '%s': iscsid does not run: "
 				 "start it (systemctl start iscsid)",
 				 l->target);
-	case STATUS_TIMEOUT:
-		code = -ETIMEDOUT;
-		break;
 	default:
-		break;
+		return error_set(err, status == STATUS_TIMEOUT ? ETIMEDOUT : said->code,
+				 "cannot log in to target '%s' at %s: %s", l->target,
+				 address, reason(said, why));
 	}
-	return error_set(err, -code, "cannot log in to target '%s' at %s: %s", l->target,
-			 address, last);
 }
 
 static int add_iface(const struct login *l, const char *iface, struct call *call,

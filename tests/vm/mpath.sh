@@ -18,6 +18,7 @@ story_end()
 	kpartx -d /dev/mapper/mpatha
 	multipath -F
 	rm -f /etc/multipath.conf
+	return 0
 } >"$tmp/end" 2>&1
 
 modprobe -a dm_multipath dm_service_time
