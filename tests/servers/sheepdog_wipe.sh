@@ -15,15 +15,21 @@ allocated() # VOLUME: bytes
 	du --block-size=1 "volumes/$1" | cut -f1
 }
 
+# wipe ALGORITHM: the kernel tells of the last close a little late
+wipe()
+{
+	eventually 10 put info/v/ctl "wipe $1" 2>/dev/null
+}
+
 cp "$tmp/data" volumes/v
 own=$(allocated v)
-put info/v/ctl 'wipe zero'
+wipe zero
 sheep_same v "$tmp/zeros"
 cmp volumes/v "$tmp/zeros" || fail "wiped, it reads as something else"
 [ "$(allocated v)" = "$own" ] || fail "wiping with zeros gave space back"
 
 cp "$tmp/data" volumes/v
-put info/v/ctl 'wipe trim'
+wipe trim
 sheep_same v "$tmp/zeros"
 eventually 10 sh -c '[ "$(du --block-size=1 volumes/v | cut -f1)" = 0 ]'
 [ "$(stat -c %s volumes/v)" = $((5 * M + 1000)) ] || fail "trimmed, it has another size"
@@ -32,12 +38,12 @@ eventually 10 sh -c '[ "$(du --block-size=1 volumes/v | cut -f1)" = 0 ]'
 cp "$tmp/data" volumes/v
 touch snapshots/v/s
 dd if="$tmp/data" of=volumes/v bs=1M count=1 conv=notrunc status=none
-put info/v/ctl 'wipe zero'
+wipe zero
 cmp volumes/v "$tmp/zeros" || fail "wiped, it reads as something else"
 sheep_same v "$tmp/data" s
-[ "$(allocated v)" = $M ] || fail "it has $(allocated v) bytes, its own object is one"
+[ -n "$real" ] || [ "$(allocated v)" = $M ] || fail "it has $(allocated v) bytes, its own object is one"
 cp "$tmp/data" volumes/v
-put info/v/ctl 'wipe trim'
+wipe trim
 sheep_same v "$tmp/data" s
 
 expect_errno EOPNOTSUPP put info/v/ctl 'wipe dod'
