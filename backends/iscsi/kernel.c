@@ -17,7 +17,7 @@
 struct kernel_pool {
 	unsigned sid;
 	char *target, *dir;
-	const struct host *host;
+	char iface[IFACE_TEXT];
 	struct kernel_watch *watch;
 };
 
@@ -112,15 +112,14 @@ static int get_session(const struct login *l, unsigned *sid, bool *made,
 	return r;
 }
 
-static struct kernel_pool *pool_new(const struct pool_spec *spec, const struct host *host,
-				    unsigned sid)
+static struct kernel_pool *pool_new(const struct pool_spec *spec, unsigned sid)
 {
 	struct kernel_pool *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
 	p->sid = sid;
-	p->host = host;
+	kernel_session_iface(sid, p->iface);
 	p->target = strdup(spec->source.devices[0].path);
 	p->dir = strdup(spec->target);
 	if (p->target && p->dir)
@@ -132,7 +131,7 @@ static struct kernel_pool *pool_new(const struct pool_spec *spec, const struct h
 static int open_pool(const struct pool_spec *spec, const struct host *host, unsigned sid,
 		     void **pool, struct error *err)
 {
-	CLEANUP(cleanup_pool) struct kernel_pool *p = pool_new(spec, host, sid);
+	CLEANUP(cleanup_pool) struct kernel_pool *p = pool_new(spec, sid);
 	int r;
 
 	if (!p)
@@ -176,8 +175,10 @@ static int kernel_start(const struct pool_spec *spec, const struct host *host,
 	}
 	if (r < 0 && made) {
 		struct call end = { .deadline_ns = clock_now() + ATTACH_NS };
+		char iface[IFACE_TEXT];
 
-		kernel_logout(sid, login.target, &end, NULL);
+		kernel_session_iface(sid, iface);
+		kernel_logout(sid, login.target, iface, &end, NULL);
 	}
 	return r;
 }
@@ -214,16 +215,12 @@ static int kernel_stop(void *pool, struct call *call, struct error *err)
 {
 	struct kernel_pool *p = pool;
 	AUTO_FREE struct unit *list = NULL;
-	int n, r = 0;
+	int n = kernel_units(p->sid, &list, err), r = n < 0 ? n : 0;
 
-	if (gone(p, NULL) == 0) {
-		n = kernel_units(p->sid, &list, err);
-		r = n < 0 ? n : 0;
-		for (int i = 0; i < n && r == 0; i++)
-			r = check_unused(&list[i], err);
-		if (r == 0)
-			r = kernel_logout(p->sid, p->target, call, err);
-	}
+	for (int i = 0; i < n && r == 0; i++)
+		r = check_unused(&list[i], err);
+	if (r == 0)
+		r = kernel_logout(p->sid, p->target, p->iface, call, err);
 	if (r == 0)
 		pool_free(p);
 	return r;

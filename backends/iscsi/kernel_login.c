@@ -43,7 +43,7 @@ static int iscsiadm(const char *const *argv, struct call *call, int *status,
 
 /* -- names -- */
 
-void kernel_iface(const char *target, const char *initiator, char out[IFACE_TEXT])
+static void name_iface(const char *target, const char *initiator, char out[IFACE_TEXT])
 {
 	snprintf(out, IFACE_TEXT, "storagefs-%016" PRIx64,
 		 hash_string(target, hash_string(initiator, 0)));
@@ -103,11 +103,11 @@ static int refused(const struct login *l, const char *address, int status,
 static int add_iface(const struct login *l, const char *iface, struct call *call,
 		     struct error *err)
 {
-	int r;
+	int r = 0;
 
-	if (record_has_iface(iface))
-		return 0;
-	r = ISCSIADM(call, NULL, err, "-m", "iface", "-I", iface, "-o", "new");
+	/* one that is there was left by a daemon that was killed, maybe half made */
+	if (!record_has_iface(iface))
+		r = ISCSIADM(call, NULL, err, "-m", "iface", "-I", iface, "-o", "new");
 	if (r == 0)
 		r = ISCSIADM(call, NULL, err, "-m", "iface", "-I", iface, "-o", "update",
 			     "-n", "iface.initiatorname", "-v", l->initiator);
@@ -190,13 +190,33 @@ static int log_in_at(const struct login *l, const char *iface, const char *addre
 	return 0;
 }
 
+/* So that there is one record at most. */
+static void forget_node(const char *target, const char *iface)
+{
+	struct call call = { .deadline_ns = clock_now() + CLEANUP_NS };
+
+	if (record_exists(target, iface))
+		ISCSIADM(&call, NULL, NULL, "-m", "node", "-T", target, "-I", iface, "-o",
+			 "delete");
+}
+
+/* With an interface, open-iscsi removes its records. */
+static void forget(const char *target, const char *iface)
+{
+	struct call call = { .deadline_ns = clock_now() + CLEANUP_NS };
+
+	if (record_has_iface(iface))
+		ISCSIADM(&call, NULL, NULL, "-m", "iface", "-I", iface, "-o", "delete");
+	forget_node(target, iface);
+}
+
 int kernel_login(const struct login *l, struct call *call, unsigned *sid,
 		 struct error *err)
 {
 	char iface[IFACE_TEXT];
 	int r;
 
-	kernel_iface(l->target, l->initiator, iface);
+	name_iface(l->target, l->initiator, iface);
 	r = add_iface(l, iface, call, err);
 	for (size_t i = 0; i < l->n_addresses && r == 0; i++) {
 		const struct session_wanted made = {
@@ -214,39 +234,41 @@ int kernel_login(const struct login *l, struct call *call, unsigned *sid,
 			r = error_set(err, EIO,
 				      "the session with target '%s' ended at once",
 				      l->target);
-		if (i + 1 < l->n_addresses && !deadline_passed(call->deadline_ns))
+		if (i + 1 < l->n_addresses && !deadline_passed(call->deadline_ns)) {
+			forget_node(l->target, iface);
 			r = 0;
+		}
 	}
-	kernel_forget(l->target, iface);
+	forget(l->target, iface);
 	return r;
 }
 
 /* -- out -- */
 
-void kernel_forget(const char *target, const char *iface)
+static int log_out(unsigned sid, const char *target, struct call *call, struct error *err)
 {
-	struct call call = { .deadline_ns = clock_now() + CLEANUP_NS };
-
-	if (record_has_iface(iface))
-		ISCSIADM(&call, NULL, NULL, "-m", "iface", "-I", iface, "-o", "delete");
-	if (record_exists(target, iface))
-		ISCSIADM(&call, NULL, NULL, "-m", "node", "-T", target, "-I", iface, "-o",
-			 "delete");
-}
-
-int kernel_logout(unsigned sid, const char *target, struct call *call, struct error *err)
-{
-	char iface[IFACE_TEXT], number[16];
+	struct error said = { 0 };
+	char number[16];
 	int r;
 
-	kernel_session_iface(sid, iface);
+	if (!kernel_session_is(sid, target))
+		return 0;
 	snprintf(number, sizeof(number), "%u", sid);
-	r = ISCSIADM(call, NULL, err, "-m", "session", "-r", number, "--logout");
-	if (r < 0 && kernel_session_is(sid, target))
-		return error_prefix(err, "cannot log out of target '%s'", target);
-	if (is_ours(iface))
-		kernel_forget(target, iface);
-	return 0;
+	r = ISCSIADM(call, NULL, &said, "-m", "session", "-r", number, "--logout");
+	if (r == 0 || !kernel_session_is(sid, target))
+		return 0;
+	error_copy(err, &said);
+	return error_prefix(err, "cannot log out of target '%s'", target);
+}
+
+int kernel_logout(unsigned sid, const char *target, const char *iface, struct call *call,
+		  struct error *err)
+{
+	int r = log_out(sid, target, call, err);
+
+	if (r == 0 && is_ours(iface))
+		forget(target, iface);
+	return r;
 }
 
 int kernel_rescan(unsigned sid, struct call *call, struct error *err)

@@ -108,8 +108,8 @@ size 16777216 "$pool/volumes/unit:0:0:0"
 size 25165824 "$pool/volumes/unit:0:0:1"
 is 41943040 "$pool/capacity"
 is 0 "$pool/available"
-is "${by_path}0" "$pool/info/unit:0:0:0/path"
-is "${by_path}1" "$pool/info/unit:0:0:1/path"
+eventually 30 is "${by_path}0" "$pool/info/unit:0:0:0/path"
+eventually 30 is "${by_path}1" "$pool/info/unit:0:0:1/path"
 [ -b "${by_path}1" ] || fail "there is no ${by_path}1"
 is "$(udevadm info -q property --property=ID_SERIAL --value "${by_path}0")" "$pool/info/unit:0:0:0/key"
 find /etc/iscsi/nodes -type f ! -perm 600 | grep . && fail "others can read the record"
@@ -164,6 +164,15 @@ expect_errno ETIMEDOUT ls "$pool/volumes"
 ip link set lo up
 eventually 120 is running "$pool/state"
 cmp -n 1048576 /dev/zero "$volume"
+put "$pool/ctl" stop
+nothing_left
+
+# -- somebody logs out --
+
+put "$pool/ctl" start
+iscsiadm.real -m session --logout
+eventually 60 is away "$pool/state"
+grep -q 'logged out' "$pool/error" || fail "the error is: $(cat "$pool/error")"
 put "$pool/ctl" stop
 nothing_left
 
