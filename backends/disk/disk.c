@@ -40,6 +40,7 @@ static void on_uevent(void *arg, const struct uevent *e)
 	struct disk_pool *p = arg;
 	const char *action = e ? uevent_get(e, "ACTION") : NULL, *name;
 	struct error err = { 0 };
+	unsigned number;
 
 	if (!e) {
 		p->host.changed(p->host.ctx, CHANGE_ALL, NULL);
@@ -57,9 +58,10 @@ static void on_uevent(void *arg, const struct uevent *e)
 		p->host.lost(p->host.ctx, &err);
 		return;
 	}
+	number = disk_number(p->disk.prefix, name);
 	if (p->disk.mapped && !strncmp(name, "dm-", 3))
 		p->host.changed(p->host.ctx, CHANGE_ALL, NULL);
-	else if (disk_number(p->disk.prefix, name))
+	else if (number && !disk_is_echo(p, number))
 		p->host.changed(p->host.ctx,
 				!strcmp(action, "add")	    ? CHANGE_ADDED
 				: !strcmp(action, "remove") ? CHANGE_REMOVED
@@ -246,7 +248,7 @@ static bool disk_local(void *pool)
 	return ((struct disk_pool *)pool)->local;
 }
 
-static const char *const tools[] = { STORAGEFS_LIBEXECDIR "/disk-table", "scrub", NULL };
+static const char *const tools[] = { "scrub", NULL };
 
 BACKEND_DEFINE(.type = "disk", .volumes = VOLUMES_PROVISIONED, .parallel = true,
 	       .tools = tools, .start = disk_start, .stop = disk_stop,

@@ -26,6 +26,7 @@ struct disk_pool {
 	pthread_mutex_t lock;
 	struct disk_table table;    /* as it was read last */
 	struct kernel_parts kernel; /* what the kernel had then */
+	unsigned own; /* number of the partition that we change: one event is its echo */
 };
 
 /* -- disk_run.c: the program disk-table -- */
@@ -42,9 +43,11 @@ int disk_load(struct disk_pool *p, struct call *call, struct error *err);
 /* A copy of it, read anew where the kernel's partitions are others than they were. */
 int disk_get(struct disk_pool *p, struct call *call, struct disk_table *out,
 	     struct error *err);
-/* Changes it; out, which may be NULL, gets what it is then. */
-int disk_change(struct disk_pool *p, const char *const *arguments, struct call *call,
-		struct error *err);
+/* Changes the partition of that number. */
+int disk_change(struct disk_pool *p, unsigned number, const char *const *arguments,
+		struct call *call, struct error *err);
+/* Whether what is told of this partition is the echo of a change of ours; once. */
+bool disk_is_echo(struct disk_pool *p, unsigned number);
 /* The numbers of the volumes, from /sys; the table is read only where these are others
  * than they were. */
 int disk_numbers(struct disk_pool *p, struct call *call, struct kernel_parts *out,

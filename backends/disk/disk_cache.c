@@ -48,11 +48,23 @@ int disk_load(struct disk_pool *p, struct call *call, struct error *err)
 	return run(p, show, false, call, err);
 }
 
-int disk_change(struct disk_pool *p, const char *const *arguments, struct call *call,
-		struct error *err)
+int disk_change(struct disk_pool *p, unsigned number, const char *const *arguments,
+		struct call *call, struct error *err)
 {
 	SCOPED_LOCK(&p->changing);
+	pthread_mutex_lock(&p->lock);
+	p->own = number;
+	pthread_mutex_unlock(&p->lock);
 	return run(p, arguments, true, call, err);
+}
+
+bool disk_is_echo(struct disk_pool *p, unsigned number)
+{
+	SCOPED_LOCK(&p->lock);
+	if (p->own != number)
+		return false;
+	p->own = 0;
+	return true;
 }
 
 static bool same(const struct kernel_parts *a, const struct kernel_parts *b, bool places)

@@ -229,7 +229,7 @@ int disk_vol_create(void *pool, const char *name, const struct volume_spec *spec
 	const char *const create[] = { "create", number_, disk_kind_name(kind),
 				       format,	 size,	  NULL };
 
-	r = disk_change(p, create, call, err);
+	r = disk_change(p, number, create, call, err);
 	if (r == 0 && kernel_find_number(&p->disk, number, &part) == 0)
 		block_settle(part.device, call->deadline_ns);
 	return r;
@@ -268,7 +268,7 @@ int disk_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 
 	const char *const resize[] = { "resize", number, size_, NULL };
 
-	return disk_change(p, resize, call, err);
+	return disk_change(p, part.number, resize, call, err);
 }
 
 static int is_extended(struct disk_pool *p, const struct kernel_part *part,
@@ -320,7 +320,7 @@ int disk_vol_delete(void *pool, const char *name, struct call *call, struct erro
 
 	const char *const remove[] = { "remove", number, NULL };
 
-	return disk_change(p, remove, call, err);
+	return disk_change(p, part.number, remove, call, err);
 }
 
 int disk_vol_wipe(void *pool, const char *name, const char *algorithm, struct call *call,
