@@ -126,11 +126,20 @@ static int connect_pool(struct rbd_pool *p, const struct pool_spec *spec,
 	return r;
 }
 
-/* librados' many threads would each have a heap, which never shrinks: a few are enough.
+#define HEAPS	   4
+#define HEAP_SPARE (16 << 20) /* what each may keep */
+#define HEAP_PIECE (8 << 20)  /* no larger one is asked for */
+
+/*
+ * librados' many threads would each have a heap: a few are enough. What a request of a
+ * megabyte needs is taken and given back by it several times: asking the kernel for it
+ * each time costs more than the copy that it is for.
  */
-static void limit_heaps(void)
+static void keep_heaps(void)
 {
-	mallopt(M_ARENA_MAX, 4);
+	mallopt(M_ARENA_MAX, HEAPS);
+	mallopt(M_MMAP_THRESHOLD, HEAP_PIECE);
+	mallopt(M_TRIM_THRESHOLD, HEAP_SPARE);
 }
 
 static int rbd_start(const struct pool_spec *spec, const struct host *host,
@@ -141,7 +150,7 @@ static int rbd_start(const struct pool_spec *spec, const struct host *host,
 
 	if (!p)
 		return error_code(err, ENOMEM, "cannot start the pool");
-	limit_heaps();
+	keep_heaps();
 	r = connect_pool(p, spec, call, err);
 	if (r == 0)
 		r = pulse_start(p, err);

@@ -1,7 +1,8 @@
 /*
  * Writes that are answered before they are stored: a writer that waits for each of its
  * writes may then send the next ones, as it may with any disk that has a cache. One that
- * has several on their way itself is answered when they are stored, which needs no copy.
+ * has several large ones on their way itself is answered when they are stored, which
+ * needs no copy.
  *
  * Nothing of it shows: what touches such a write's range waits for it, and so does a
  * flush, which tells each that has the image open, once, what could not be stored.
@@ -20,8 +21,9 @@
 #include "backends/support/log.h"
 
 #define BYTES_MOST (UINT64_C(16) << 20) /* of early writes */
-#define EARLY_MOST 64
+#define EARLY_MOST 256
 #define DEEP	   256 /* a client that had several on their way once goes on so */
+#define SMALL	   (64u << 10) /* is copied faster than another thread answers */
 
 /* A write or a flush on its way, or anything that waits. */
 struct flight {
@@ -114,7 +116,8 @@ static bool is_early(struct behind *b, uint64_t len)
 		b->deep = DEEP;
 	else if (b->deep)
 		b->deep--;
-	return !b->deep && b->n_early < EARLY_MOST && b->bytes + len <= BYTES_MOST;
+	return (!b->deep || len <= SMALL) && b->n_early < EARLY_MOST &&
+	       b->bytes + len <= BYTES_MOST;
 }
 
 static void begin_write(struct behind *b, struct flight *f)
