@@ -97,6 +97,10 @@ static int follow_parents(const char *path, char out[PATH_MAX])
 	strcpy(two, one);
 	if (!realpath(dirname(one), parent))
 		return -1;
+	if (!strcmp(basename(two), "/")) {
+		strcpy(out, parent);
+		return 0;
+	}
 	if (snprintf(out, PATH_MAX, "%s/%s", strcmp(parent, "/") ? parent : "",
 		     basename(two)) >= PATH_MAX) {
 		errno = ENAMETOOLONG;

@@ -16,6 +16,7 @@
 
 #include "backends/common/block_volumes.h"
 #include "backends/common/device.h"
+#include "backends/common/mounting.h"
 #include "backends/support/clock.h"
 
 #define MiB  (UINT64_C(1) << 20)
@@ -296,6 +297,15 @@ static void a_loop_device_is_as_local_as_its_file(void **state)
 	unlink(file);
 }
 
+/* A loop device's file is local where the filesystem of / is. */
+static void the_root_is_a_mount(void **state)
+{
+	AUTO_MOUNTED struct mounted m = { 0 };
+
+	assert_int_equal(mounting_find("/", &m, NULL), 1);
+	assert_string_equal(m.target, "/");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
@@ -308,6 +318,7 @@ int main(void)
 		TEST(who_uses_it_is_named),
 		TEST(it_is_wiped_and_tells_how_far),
 		TEST(a_loop_device_is_as_local_as_its_file),
+		cmocka_unit_test(the_root_is_a_mount),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
