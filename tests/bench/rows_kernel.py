@@ -6,13 +6,13 @@ an administrator does, of each type, against libvirt.
 import os
 import time
 
-from measure import MIB, PER_MIB, NoCounterpart, Row, Sample
-from systems import Failed, Libvirt, Storagefs, System, is_mounted, need, run, unmount, wait_for, write
+from measure import Row
+from rows_block import Bytes
+from systems import Failed, Libvirt, Storagefs, run, unmount, write
 
 DISKS = [os.environ.get(f"VM_DISK{i}", "") for i in range(6)]
 OWN = "storagefs"
 LIBVIRT = "libvirt"
-QEMU = "qemu-storage-daemon"
 LVS, PARTITIONS = 200, 128
 VOLUME_XML = "<volume><name>{name}</name><capacity unit='MiB'>4</capacity></volume>\n"
 
@@ -304,60 +304,22 @@ class ListMany(Row):
         return bench.workload("-n", str(self.count), "exec", *command, pids=pids)
 
 
-class QemuDevice(System):
-    """qemu-storage-daemon's FUSE export of a block device."""
+class VmBytes(Bytes):
+    """Of an LV, a partition or a LUN."""
 
-    def __init__(self, bench, name, device):
-        self.name, self.device = name, device
-        super().__init__(bench)
+    def __init__(self, kind, *args):
+        self.pool = kind
+        super().__init__(kind.name, *args)
 
-    def start(self):
-        program, self.file = need(QEMU), os.path.join(self.home, "export")
-        write(self.file, "")
-        self.mounts.append(self.file)
-        process = self.spawn(
-            program, "--blockdev", f"driver=host_device,node-name=file,filename={self.device}",
-            "--blockdev", "driver=raw,node-name=volume,file=file", "--export",
-            f"type=fuse,id=export,node-name=volume,mountpoint={self.file},writable=on")
-        wait_for(lambda: is_mounted(self.file), "qemu-storage-daemon did not mount", process)
-
-
-class Bytes(Row):
-    """One command of the workload on one device: itself, as a volume, as qemu's export."""
-    reference = "device"
-    systems = (reference, OWN, QEMU)
-    peers = (QEMU,)
-
-    def __init__(self, kind, name, command, unit="MiB"):
-        super().__init__(f"{kind.name} {name}", [(OWN, "peers", 2)])
-        self.kind, self.command, self.unit = kind, command, unit
-        self.scale = PER_MIB if unit == "MiB" else Row.scale
-
-    def paths(self, system):
-        """The device and the volume of it."""
-        volumes = f"{system.pool_of(self.kind)}/volumes"
-        if self.kind is LOGICAL:
-            return f"/dev/{LOGICAL.group}/data", f"{volumes}/data"
-        if self.kind is DISK:
-            return f"{DISKS[3]}1", f"{volumes}/{os.path.basename(DISKS[3])}1"
-        host, bus, target, lun = SCSI.address
-        return DISKS[4], f"{volumes}/unit:{bus}:{target}:{lun}"
-
-    def prepare(self, bench, name):
+    def paths(self, bench):
         system = daemon(bench)
-        system.started(self.kind)
-        device, self.volume = self.paths(system)
-        self.device = os.path.realpath(device)
-
-    def sample(self, bench, name):
-        path, pids = self.device, []
-        if name == OWN:
-            path, pids = self.volume, daemon(bench).pids
-        elif name == QEMU:
-            label = f"qemu {self.kind.name}"
-            system = bench.system(label, lambda: QemuDevice(bench, label, self.device))
-            path, pids = system.file, system.pids
-        return bench.workload(*self.command, path, pids=pids)
+        volumes = f"{system.started(self.pool)}/volumes"
+        if self.pool is LOGICAL:
+            return system, f"/dev/{LOGICAL.group}/data", f"{volumes}/data"
+        if self.pool is DISK:
+            return system, f"{DISKS[3]}1", f"{volumes}/{os.path.basename(DISKS[3])}1"
+        _, bus, target, lun = SCSI.address
+        return system, DISKS[4], f"{volumes}/unit:{bus}:{target}:{lun}"
 
 
 class Deed(Row):
@@ -464,7 +426,7 @@ def deeds(kind):
     return [Deed(kind, name) for name in names if (kind, name) != (FS, "start")]
 
 
-SMALL = ("-b", "4096", "-s", "2")
+SMALL = ("-b", "4096", "-n", "1000")
 
 ROWS = [
     FsStart(),
@@ -473,7 +435,7 @@ ROWS = [
     ListMany(f"disk ls -l {PARTITIONS} partitions", MANY_PARTITIONS,
              ["sh", "-c", 'exec cat /sys/block/"$0"/"$0"*/size', os.path.basename(DISKS[5])],
              PARTITIONS, 2),
-    *(Bytes(kind, *rest) for kind in (LOGICAL, DISK, SCSI) for rest in (
+    *(VmBytes(kind, *rest) for kind in (LOGICAL, DISK, SCSI) for rest in (
         ("seq read 1M O_DIRECT", ("-d", "seqread")),
         ("seq write 1M O_DIRECT", ("-d", "seqwrite")),
         ("rand read 4k O_DIRECT", ("-d", *SMALL, "randread"), "op"),
