@@ -89,12 +89,8 @@ static void test_broken_event(void **state)
 		const char *data;
 		size_t len;
 	} broken[] = {
-		{ "", 0 },
-		{ "\0\0\0", 3 },
-		{ "libudev\0x@", 10 },
-		{ "add@/x", 6 },
-		{ "add@/x\0", 7 },
-		{ "add\0@=1", 7 },
+		{ "", 0 },	 { "\0\0\0", 3 },   { "libudev\0x@", 10 },
+		{ "add@/x", 6 }, { "add@/x\0", 7 }, { "add\0@=1", 7 },
 	};
 	struct uevent e;
 
