@@ -202,7 +202,8 @@ static int read_lv(const json_t *row, struct lv *lv, struct error *err)
 	    (r = read_text(row, "origin", &lv->origin, err)) < 0 ||
 	    (r = read_text(row, "pool_lv", &lv->pool, err)) < 0 ||
 	    (r = read_tag(tags, LOGICAL_TAG_SNAPSHOT, &lv->snap, err)) < 0 ||
-	    (r = read_tag(tags, LOGICAL_TAG_OF, &lv->snap_of, err)) < 0)
+	    (r = read_tag(tags, LOGICAL_TAG_OF, &lv->snap_of, err)) < 0 ||
+	    (r = read_tag(tags, LOGICAL_TAG_ID, &lv->id, err)) < 0)
 		return r;
 	/* it becomes part of a path */
 	if (!lv->name || !logical_name_valid(lv->name))

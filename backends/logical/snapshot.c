@@ -18,7 +18,8 @@ struct snapshot {
 	char lv[2 * LOGICAL_NAME_MAX], of[2 * LOGICAL_NAME_MAX]; /* "VG/LV" */
 	char name[LOGICAL_NAME_MAX], tag[TAG_MAX], tag_of[TAG_MAX];
 	char *path, *of_path;
-	bool thin, invalid;
+	char fresh[LOGICAL_NAME_MAX], old[LOGICAL_NAME_MAX]; /* see exchange() */
+	bool thin, invalid, mergeable;
 	uint64_t room;
 };
 
@@ -39,12 +40,33 @@ static int fill(const struct logical_pool *p, const struct lv *volume, const cha
 	snprintf(s->of, sizeof(s->of), "%s/%s", p->name, volume->name);
 	snprintf(s->tag, sizeof(s->tag), LOGICAL_TAG_SNAPSHOT "%s", snap);
 	snprintf(s->tag_of, sizeof(s->tag_of), LOGICAL_TAG_OF "%s",
-		 volume->uuid ? volume->uuid : "?");
+		 lv_identity(volume) ? lv_identity(volume) : "?");
 	s->path = group_path(p, lv);
 	s->of_path = group_path(p, volume->name);
 	return s->path && s->of_path
 		       ? 0
 		       : error_code(err, ENOMEM, "cannot use snapshot '%s'", snap);
+}
+
+/* "V.S", or with a number behind it where that is taken. */
+static int pick_name(const struct logical_pool *p, const char *volume, const char *snap,
+		     char lv[LOGICAL_NAME_MAX], struct error *err)
+{
+	for (unsigned i = 1;; i++) {
+		int n = i == 1 ? snprintf(lv, LOGICAL_NAME_MAX, "%s.%s", volume, snap)
+			       : snprintf(lv, LOGICAL_NAME_MAX, "%s.%s.%u", volume, snap,
+					  i);
+
+		if (n >= LOGICAL_NAME_MAX)
+			return error_set(
+				err, EINVAL,
+				"'%s' is too long a name for a snapshot of volume "
+				"'%s': LVM takes no more than 127 characters for "
+				"both",
+				snap, volume);
+		if (!vg_find(&p->vg, lv))
+			return logical_name_check(p->name, lv, err);
+	}
 }
 
 static int find(struct logical_pool *p, const char *name, const char *snap,
@@ -65,6 +87,11 @@ static int find(struct logical_pool *p, const char *name, const char *snap,
 				 snap);
 	s->invalid = lv->invalid;
 	s->room = lv->room ? lv->room : logical_used(lv);
+	s->mergeable = lv->kind != LV_THIN ||
+		       (!volume->id && lv->origin && !strcmp(lv->origin, name));
+	if (!s->mergeable && ((r = pick_name(p, name, "new", s->fresh, err)) < 0 ||
+			      (r = pick_name(p, name, "old", s->old, err)) < 0))
+		return r;
 	return fill(p, volume, snap, lv->name, s, err);
 }
 
@@ -101,27 +128,6 @@ int logical_snap_stat(void *pool, const char *name, const char *snap,
 }
 
 /* -- taking -- */
-
-/* "V.S", or with a number behind it where that is taken. */
-static int pick_name(const struct logical_pool *p, const char *volume, const char *snap,
-		     char lv[LOGICAL_NAME_MAX], struct error *err)
-{
-	for (unsigned i = 1;; i++) {
-		int n = i == 1 ? snprintf(lv, LOGICAL_NAME_MAX, "%s.%s", volume, snap)
-			       : snprintf(lv, LOGICAL_NAME_MAX, "%s.%s.%u", volume, snap,
-					  i);
-
-		if (n >= LOGICAL_NAME_MAX)
-			return error_set(
-				err, EINVAL,
-				"'%s' is too long a name for a snapshot of volume "
-				"'%s': LVM takes no more than 127 characters for "
-				"both",
-				snap, volume);
-		if (!vg_find(&p->vg, lv))
-			return logical_name_check(p->name, lv, err);
-	}
-}
 
 static int plan_new(struct logical_pool *p, const char *name, const char *snap,
 		    struct snapshot *s, struct call *call, struct error *err)
@@ -207,12 +213,14 @@ int logical_snap_create(void *pool, const char *name, const char *snap, struct c
 
 /* -- removing and reverting -- */
 
-static int remove_snapshot(struct logical_pool *p, const struct snapshot *s,
-			   struct call *call, struct error *err)
+static int remove_lv(struct logical_pool *p, const char *name, struct call *call,
+		     struct error *err)
 {
+	char lv[2 * LOGICAL_NAME_MAX];
 	struct lvm_command c;
 
-	lvm_begin(&c, "lvremove", "--yes", s->lv, NULL);
+	snprintf(lv, sizeof(lv), "%s/%s", p->name, name);
+	lvm_begin(&c, "lvremove", "--yes", lv, NULL);
 	return group_change(p, &c, NULL, NULL, call, err);
 }
 
@@ -227,7 +235,7 @@ int logical_snap_delete(void *pool, const char *name, const char *snap, struct c
 		r = block_check_unused(s.path, err);
 	if (r < 0)
 		return r;
-	r = remove_snapshot(p, &s, call, err);
+	r = remove_lv(p, s.name, call, err);
 	return r < 0 ? error_prefix(err, "cannot remove snapshot '%s' of volume '%s'",
 				    snap, name)
 		     : 0;
@@ -254,12 +262,67 @@ static int check_merged(struct logical_pool *p, const struct snapshot *s,
 
 /* Merging a snapshot uses it up; it is taken again, so that it can be reverted to once
  * more. */
+static int merge(struct logical_pool *p, const struct snapshot *s, struct call *call,
+		 struct error *err)
+{
+	struct lvm_command c;
+	int r;
+
+	lvm_begin(&c, "lvconvert", "--yes", "--merge", s->lv, NULL);
+	r = group_change_long(p, &c, call, err);
+	if (r == 0)
+		r = check_merged(p, s, call, err);
+	if (r < 0)
+		return r;
+	r = take_snapshot(p, s, call, err);
+	return r < 0 ? error_prefix(err, "it is reverted, but the snapshot could not be "
+					 "taken again")
+		     : 0;
+}
+
+static int rename_lv(struct logical_pool *p, const char *from, const char *to,
+		     struct call *call, struct error *err)
+{
+	struct lvm_command c;
+
+	lvm_begin(&c, "lvrename", p->name, from, to, NULL);
+	return group_change(p, &c, NULL, NULL, call, err);
+}
+
+/*
+ * When a thin snapshot is merged LVM forgets what the others are of, and merges those no
+ * more. The volume is then exchanged for a snapshot of the snapshot.
+ */
+static int exchange(struct logical_pool *p, const char *name, const struct snapshot *s,
+		    struct call *call, struct error *err)
+{
+	char id[TAG_MAX];
+	struct error ignored;
+	struct lvm_command c;
+	int r;
+
+	snprintf(id, sizeof(id), LOGICAL_TAG_ID "%s", s->tag_of + strlen(LOGICAL_TAG_OF));
+	lvm_begin(&c, "lvcreate", "--yes", "--snapshot", "--setactivationskip", "n",
+		  "--name", s->fresh, "--addtag", id, s->lv, NULL);
+	r = group_change(p, &c, NULL, NULL, call, err);
+	if (r < 0)
+		return r;
+	r = rename_lv(p, name, s->old, call, err);
+	if (r == 0) {
+		r = rename_lv(p, s->fresh, name, call, err);
+		if (r < 0)
+			rename_lv(p, s->old, name, call, &ignored);
+	}
+	if (r < 0)
+		remove_lv(p, s->fresh, call, &ignored);
+	return r < 0 ? r : remove_lv(p, s->old, call, err);
+}
+
 int logical_snap_revert(void *pool, const char *name, const char *snap, struct call *call,
 			struct error *err)
 {
 	struct logical_pool *p = pool;
 	AUTO_SNAPSHOT struct snapshot s = { 0 };
-	struct lvm_command c;
 	int r = find(p, name, snap, &s, call, err);
 
 	if (r == 0 && s.invalid)
@@ -274,16 +337,7 @@ int logical_snap_revert(void *pool, const char *name, const char *snap, struct c
 		r = block_check_unused(s.path, err);
 	if (r < 0)
 		return r;
-	lvm_begin(&c, "lvconvert", "--yes", "--merge", s.lv, NULL);
-	r = group_change_long(p, &c, call, err);
-	if (r == 0)
-		r = check_merged(p, &s, call, err);
-	if (r < 0)
-		return error_prefix(err, "cannot revert volume '%s' to '%s'", name, snap);
-	r = take_snapshot(p, &s, call, err);
-	return r < 0 ? error_prefix(err,
-				    "volume '%s' is reverted to '%s', but that snapshot "
-				    "could not be taken again",
-				    name, snap)
+	r = s.mergeable ? merge(p, &s, call, err) : exchange(p, name, &s, call, err);
+	return r < 0 ? error_prefix(err, "cannot revert volume '%s' to '%s'", name, snap)
 		     : 0;
 }

@@ -7,8 +7,8 @@
 
 static void lv_clear(struct lv *lv)
 {
-	char *const texts[] = { lv->name, lv->uuid, lv->origin,
-				lv->pool, lv->snap, lv->snap_of };
+	char *const texts[] = { lv->name, lv->uuid,    lv->origin, lv->pool,
+				lv->snap, lv->snap_of, lv->id };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		free(texts[i]);
@@ -120,11 +120,17 @@ bool lv_is_volume(const struct lv *lv)
 	return lv->kind < LV_THINPOOL && !lv->snap;
 }
 
+const char *lv_identity(const struct lv *lv)
+{
+	return lv->id ? lv->id : lv->uuid;
+}
+
 bool lv_is_snapshot_of(const struct lv *lv, const struct lv *volume)
 {
 	if (!lv->snap || lv->kind >= LV_THINPOOL)
 		return false;
-	if (lv->snap_of && volume->uuid && !strcmp(lv->snap_of, volume->uuid))
+	if (lv->snap_of && lv_identity(volume) &&
+	    !strcmp(lv->snap_of, lv_identity(volume)))
 		return true;
 	return lv->origin && !strcmp(lv->origin, volume->name);
 }

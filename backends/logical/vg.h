@@ -6,10 +6,11 @@
 
 #include "backends/support/spec.h"
 
-/* The tags that mark a snapshot of ours: its name, and the UUID of the volume it is of.
- */
+/* The tags of a snapshot: its name, and whose it is. That is a volume's UUID, or what its
+ * own tag says: one that was exchanged for a snapshot has another UUID. */
 #define LOGICAL_TAG_SNAPSHOT "storagefs.snapshot="
 #define LOGICAL_TAG_OF	     "storagefs.of="
+#define LOGICAL_TAG_ID	     "storagefs.id="
 
 enum lv_kind {
 	LV_PLAIN,    /* has all its room: linear, striped, raid, mirror, cache */
@@ -26,6 +27,7 @@ struct lv {
 	char *origin;	      /* of snapshots, thin ones too; NULL: none, or gone */
 	char *pool;	      /* of thin volumes */
 	char *snap, *snap_of; /* by our tags; NULL: it is a volume */
+	char *id;	      /* by its tag */
 	uint64_t size;	      /* bytes; what a reader gets */
 	uint64_t room;	      /* bytes it takes of the volume group; of thin ones: 0 */
 	uint64_t chunk;	      /* of thin pools: bytes that are given and taken at once */
@@ -62,5 +64,7 @@ int vg_rename(struct vg *g, struct lv *lv, const char *to);
 
 /* Whether it is to be seen among the volumes. */
 bool lv_is_volume(const struct lv *lv);
+/* By what snapshots know it; NULL: not known yet. */
+const char *lv_identity(const struct lv *lv);
 /* Whether it is a snapshot, made by us, of the volume; and its tag's name. */
 bool lv_is_snapshot_of(const struct lv *lv, const struct lv *volume);
