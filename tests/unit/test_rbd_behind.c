@@ -10,8 +10,9 @@
 
 #include "backends/rbd/rbd.h"
 
-#define PIECE	   4096
-#define ON_ITS_WAY 999
+#define PIECE	   (256 << 10)
+#define SMALL	   4096
+#define ON_ITS_WAY 999999
 
 static struct io *submitted[128];
 static unsigned n_submitted;
@@ -57,14 +58,14 @@ static void done(struct io *io, ssize_t result, const struct error *err)
 	strcpy(a->text, err ? err->text : "");
 }
 
-static void ask(struct asked *a, enum io_op op, uint64_t off)
+static void ask_bytes(struct asked *a, enum io_op op, uint64_t off, size_t len)
 {
 	bool bytes = op == IO_READ || op == IO_WRITE;
 
-	a->iov = (struct iovec){ .iov_base = a->data, .iov_len = PIECE };
+	a->iov = (struct iovec){ .iov_base = a->data, .iov_len = len };
 	a->io = (struct io){ .op = op,
 			     .off = off,
-			     .len = bytes || op == IO_FLUSH ? 0 : PIECE,
+			     .len = bytes || op == IO_FLUSH ? 0 : len,
 			     .iov = bytes ? &a->iov : NULL,
 			     .iovcnt = bytes,
 			     .done = done,
@@ -72,6 +73,11 @@ static void ask(struct asked *a, enum io_op op, uint64_t off)
 	a->result = ON_ITS_WAY;
 	memset(a->data, (int)(off / PIECE) + 1, PIECE);
 	behind_submit(&behind, &seen, &a->io);
+}
+
+static void ask(struct asked *a, enum io_op op, uint64_t off)
+{
+	ask_bytes(a, op, off, PIECE);
 }
 
 static void land(unsigned i, ssize_t result)
@@ -202,12 +208,15 @@ static void who_writes_many_at_once_is_answered_when_stored(void **state)
 	assert_int_equal(many[98].result, PIECE);
 	assert_int_equal(many[99].result, -EIO);
 
-	/* and goes on so, though the next comes alone */
+	/* and goes on so, though the next comes alone; unless it is small */
 	ask(&many[0], IO_WRITE, 0);
 	assert_int_equal(many[0].result, ON_ITS_WAY);
+	ask_bytes(&many[1], IO_WRITE, PIECE, SMALL);
+	assert_int_equal(many[1].result, SMALL);
 	land(100, PIECE);
+	land(101, SMALL);
 	ask(&many[1], IO_FLUSH, 0); /* who was told of it is not told again */
-	land(101, 0);
+	land(102, 0);
 	assert_int_equal(many[1].result, 0);
 }
 
