@@ -94,6 +94,8 @@ void volume_overlay(struct pool *p, const struct use *u, const char *name,
 {
 	if (volume_class(u) == VOLUMES_PROVISIONED)
 		volumes_visible_size(pool_volumes(p), name, &st->size);
+	if (volume_class(u) == VOLUMES_GIVEN)
+		volumes_resized(pool_volumes(p), name, st->size);
 	if (volume_class(u) != VOLUMES_ARE_FILES && !st->io_size)
 		st->io_size = IO_SIZE;
 	if (USE_HAS(u, vol_setattr))

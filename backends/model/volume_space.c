@@ -52,6 +52,13 @@ void volume_space_load(struct pool *p, struct volume *v, const struct vol_stat *
 	v->space.size = v->space.base = st->size;
 }
 
+void volume_space_resized(struct volume_space *s, uint64_t size)
+{
+	SCOPED_LOCK(&s->lock);
+	if (s->loaded && !s->unsized)
+		s->size = size;
+}
+
 bool volume_space_growing(struct volume_space *s, uint64_t *size)
 {
 	SCOPED_LOCK(&s->lock);

@@ -15,6 +15,9 @@ void volume_space_exit(struct volume_space *s);
  * just now. */
 void volume_space_load(struct pool *p, struct volume *v, const struct vol_stat *st);
 
+/* The backend says so of a volume that changes its size by itself. */
+void volume_space_resized(struct volume_space *s, uint64_t size);
+
 /* The size to show; false: it is what the backend says. */
 bool volume_space_growing(struct volume_space *s, uint64_t *size);
 uint64_t volume_space_size(struct volume_space *s);

@@ -408,6 +408,15 @@ char *volumes_name(struct volumes *vs, struct volume *v)
 	return v->named ? strdup(v->name) : NULL;
 }
 
+void volumes_resized(struct volumes *vs, const char *name, uint64_t size)
+{
+	SCOPED_LOCK(&vs->lock);
+	struct volume *v = find(vs, name);
+
+	if (v)
+		volume_space_resized(&v->space, size);
+}
+
 bool volumes_visible_size(struct volumes *vs, const char *name, uint64_t *size)
 {
 	SCOPED_LOCK(&vs->lock);

@@ -106,5 +106,7 @@ void volumes_removed(struct volumes *vs, const char *name);
 char *volumes_name(struct volumes *vs, struct volume *v);
 /* The open volume of that name, without entering it: for its size. */
 bool volumes_visible_size(struct volumes *vs, const char *name, uint64_t *size);
+/* And what the source says it is, where it changes that by itself. */
+void volumes_resized(struct volumes *vs, const char *name, uint64_t size);
 
 struct plans *volumes_plans(struct volumes *vs);
