@@ -1,8 +1,10 @@
 /*
  * The thread of one session, and the questions that other threads ask it.
  *
- * A loop's lock guards its tasks and `ending`, and is never held while anything of the
- * caller runs. A question's own lock guards its answer.
+ * `turn` is held by who runs anything of the caller: the thread, but while it sleeps, and
+ * in a shared loop who brings a task meanwhile. `lock` guards the tasks and how the
+ * thread is; it is taken after turn, and never held while anything of the caller runs. A
+ * question's own lock guards its answer.
  */
 #include "backends/common/loop.h"
 
@@ -18,14 +20,26 @@
 #define STACK_SIZE    (256 * 1024)
 #define LOOK_AGAIN_NS (100 * NS_PER_MS)
 
+/* What the thread sleeps for. */
+struct awaited {
+	struct pollfd fds[LOOP_FDS + 1];
+	size_t n;
+	uint64_t until;
+};
+
 struct loop {
 	const struct loop_ops *ops;
 	void *arg;
 	pthread_t thread;
 	int wake_fd; /* counts up when there is something new */
+	pthread_mutex_t turn;
+	struct awaited awaited; /* under turn */
+	bool outdated;		/* it has changed since; under turn */
 	pthread_mutex_t lock;
 	struct list tasks;
 	bool ending;
+	bool asleep; /* or about to be; turn is free then, or another's */
+	bool woken;  /* and has not come yet */
 };
 
 static void run_tasks(struct loop *loop)
@@ -44,20 +58,64 @@ static void run_tasks(struct loop *loop)
 	}
 }
 
+static void prepare(struct loop *loop, struct awaited *a)
+{
+	a->until = clock_now() + NS_PER_S;
+	a->n = loop->ops->prepare(loop->arg, a->fds, &a->until);
+}
+
+/* -- the thread -- */
+
+/* Gives the turn away; false: there is something to do. */
+static bool fall_asleep(struct loop *loop)
+{
+	SCOPED_LOCK(&loop->lock);
+	loop->asleep = list_empty(&loop->tasks) && !loop->ending;
+	pthread_mutex_unlock(&loop->turn);
+	return loop->asleep;
+}
+
+static void wake_up(struct loop *loop)
+{
+	bool woken;
+	uint64_t count;
+
+	pthread_mutex_lock(&loop->lock);
+	loop->asleep = false;
+	woken = loop->woken;
+	loop->woken = false;
+	pthread_mutex_unlock(&loop->lock);
+	if (woken)
+		(void)!read(loop->wake_fd, &count, sizeof(count));
+	pthread_mutex_lock(&loop->turn);
+}
+
+static struct timespec time_left(uint64_t until)
+{
+	uint64_t now = clock_now();
+
+	return clock_timespec(until > now ? until - now : 0);
+}
+
 static void wait_once(struct loop *loop)
 {
-	uint64_t until = clock_now() + NS_PER_S, count;
-	struct pollfd fds[LOOP_FDS + 1];
-	size_t n = loop->ops->prepare(loop->arg, fds, &until);
+	struct awaited a;
+	struct timespec left = { 0 };
 
-	fds[n] = (struct pollfd){ .fd = loop->wake_fd, .events = POLLIN };
-	if (poll(fds, n + 1, deadline_poll_ms(until)) <= 0)
-		for (size_t i = 0; i <= n; i++)
-			fds[i].revents = 0;
-	if (fds[n].revents)
-		(void)!read(loop->wake_fd, &count, sizeof(count));
+	prepare(loop, &loop->awaited);
+	loop->outdated = false;
+	a = loop->awaited;
+	a.fds[a.n] = (struct pollfd){ .fd = loop->wake_fd, .events = POLLIN };
+	if (fall_asleep(loop))
+		left = time_left(a.until);
+	if (ppoll(a.fds, a.n + 1, &left, NULL) <= 0)
+		for (size_t i = 0; i < a.n; i++)
+			a.fds[i].revents = 0;
+	wake_up(loop);
+	for (size_t i = 0; i < a.n && loop->outdated; i++)
+		a.fds[i].revents = 0; /* maybe of what is another file by now */
 	run_tasks(loop);
-	loop->ops->ready(loop->arg, fds, n);
+	loop->ops->ready(loop->arg, a.fds, a.n);
 }
 
 static bool has_work(struct loop *loop)
@@ -70,8 +128,10 @@ static void *loop_thread(void *arg)
 {
 	struct loop *loop = arg;
 
+	pthread_mutex_lock(&loop->turn);
 	while (has_work(loop))
 		wait_once(loop);
+	pthread_mutex_unlock(&loop->turn);
 	return NULL;
 }
 
@@ -95,6 +155,7 @@ static void release(struct loop *loop)
 {
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
+	pthread_mutex_destroy(&loop->turn);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);
 }
@@ -108,6 +169,7 @@ int loop_new(const struct loop_ops *ops, void *arg, struct loop **out, struct er
 		return error_code(err, ENOMEM, "starting the session's thread");
 	loop->ops = ops;
 	loop->arg = arg;
+	pthread_mutex_init(&loop->turn, NULL);
 	pthread_mutex_init(&loop->lock, NULL);
 	list_init(&loop->tasks);
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -120,33 +182,77 @@ int loop_new(const struct loop_ops *ops, void *arg, struct loop **out, struct er
 	return 0;
 }
 
+/* Under lock. */
 static void wake(struct loop *loop)
 {
 	const uint64_t one = 1;
 
-	(void)!write(loop->wake_fd, &one, sizeof(one)); /* full: it is awake */
+	if (!loop->asleep || loop->woken)
+		return;
+	loop->woken = true;
+	(void)!write(loop->wake_fd, &one, sizeof(one));
 }
 
 void loop_free(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->lock);
 	loop->ending = true;
-	pthread_mutex_unlock(&loop->lock);
 	wake(loop);
+	pthread_mutex_unlock(&loop->lock);
 	pthread_join(loop->thread, NULL);
 	release(loop);
 }
 
+/* -- tasks -- */
+
+/* Whether the thread has to look at something else, or earlier, than it does. */
+static bool sleeps_wrong(const struct awaited *is, const struct awaited *should)
+{
+	if (is->n != should->n || is->until > should->until)
+		return true;
+	for (size_t i = 0; i < is->n; i++)
+		if (is->fds[i].fd != should->fds[i].fd ||
+		    is->fds[i].events != should->fds[i].events)
+			return true;
+	return false;
+}
+
+/* With the turn, which ends with it: a round in place of the thread's. */
+static void take_turn(struct loop *loop)
+{
+	struct awaited should;
+
+	run_tasks(loop);
+	loop->ops->ready(loop->arg, NULL, 0);
+	prepare(loop, &should);
+	loop->outdated |= sleeps_wrong(&loop->awaited, &should);
+
+	SCOPED_LOCK(&loop->lock);
+	if (loop->outdated || !list_empty(&loop->tasks))
+		wake(loop);
+	pthread_mutex_unlock(&loop->turn);
+}
+
 void loop_submit(struct loop *loop, struct loop_task *t)
 {
-	bool first;
+	SCOPED_LOCK(&loop->lock);
+	list_append(&loop->tasks, &t->link);
+	wake(loop); /* with the lock held: the loop cannot be gone before */
+}
+
+void loop_run(struct loop *loop, struct loop_task *t)
+{
+	bool mine = false;
 
 	pthread_mutex_lock(&loop->lock);
-	first = list_empty(&loop->tasks); /* else it was woken and has not come yet */
 	list_append(&loop->tasks, &t->link);
-	if (first)
-		wake(loop); /* with the lock held: the loop cannot be gone before */
-	pthread_mutex_unlock(&loop->lock);
+	if (loop->ops->shared && loop->asleep && !loop->woken)
+		mine = pthread_mutex_trylock(&loop->turn) == 0;
+	else
+		wake(loop);
+	pthread_mutex_unlock(&loop->lock); /* who else has the turn looks again */
+	if (mine)
+		take_turn(loop);
 }
 
 /* -- questions -- */
@@ -195,7 +301,7 @@ int loop_call_wait(struct loop *loop, struct loop_call *c, struct call *call,
 	pthread_mutex_lock(&c->lock);
 	c->refs++; /* the loop's */
 	pthread_mutex_unlock(&c->lock);
-	loop_submit(loop, &c->task);
+	loop_run(loop, &c->task);
 
 	SCOPED_LOCK(&c->lock);
 	while (!c->done) {

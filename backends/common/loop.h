@@ -3,6 +3,10 @@
  * single thread get theirs here. It waits for the session's descriptors, for tasks that
  * other threads bring, and for time; all callbacks run on it, so what they share needs no
  * lock.
+ *
+ * In a shared loop who brings a task by loop_run, or a question, while the thread sleeps
+ * takes its turn instead of waking it: callbacks still run one at a time, but on any
+ * thread.
  */
 #pragma once
 
@@ -32,8 +36,10 @@ struct loop_ops {
 	 * before each wait. */
 	size_t (*prepare)(void *arg, struct pollfd *fds, uint64_t *until);
 	/* After each wait, also when nothing came: revents as poll(2) left them, of the
-	 * entries that prepare gave. The tasks of this round have run already. */
+	 * entries that prepare gave; NULL: the thread still waits, and another one is
+	 * here. The tasks of this round have run already. */
 	void (*ready)(void *arg, const struct pollfd *fds, size_t n);
+	bool shared;
 };
 
 /* Errors: -ENOMEM, -EMFILE, -EAGAIN (no thread). The ops stay the caller's. */
@@ -45,6 +51,9 @@ void loop_free(struct loop *);
 
 /* From any thread; does not wait. Tasks run in the order they came. */
 void loop_submit(struct loop *, struct loop_task *);
+/* The same, for what is alone and in a hurry: callbacks may run inside of it. Many at
+ * once are cheaper where the thread takes them together. */
+void loop_run(struct loop *, struct loop_task *);
 
 /*
  * One question of a thread that may wait, answered on the loop's thread. The caller
