@@ -61,7 +61,7 @@ static void on_uevent(void *arg, const struct uevent *e)
 	number = disk_number(p->disk.prefix, name);
 	if (p->disk.mapped && !strncmp(name, "dm-", 3))
 		p->host.changed(p->host.ctx, CHANGE_ALL, NULL);
-	else if (number && !disk_is_echo(p, number))
+	else if (number && !disk_is_echo(p, number, strcmp(action, "change")))
 		p->host.changed(p->host.ctx,
 				!strcmp(action, "add")	    ? CHANGE_ADDED
 				: !strcmp(action, "remove") ? CHANGE_REMOVED
@@ -154,7 +154,7 @@ static bool in_use(const struct disk *d, struct buf *who)
 
 	if (!d->mapped)
 		return holder_of_device(d->device, who);
-	if (kernel_list(d, true, &parts, NULL) < 0)
+	if (kernel_list(d, KERNEL_PLACES, &parts, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < parts.n; i++) {
 		AUTO_BUF struct buf of = { 0 };

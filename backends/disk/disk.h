@@ -26,6 +26,7 @@ struct disk_pool {
 	pthread_mutex_t lock;
 	struct disk_table table;    /* as it was read last */
 	struct kernel_parts kernel; /* what the kernel had then */
+	bool stale;		    /* it has to be read anew */
 	unsigned own; /* number of the partition that we change: one event is its echo */
 };
 
@@ -46,8 +47,9 @@ int disk_get(struct disk_pool *p, struct call *call, struct disk_table *out,
 /* Changes the partition of that number. */
 int disk_change(struct disk_pool *p, unsigned number, const char *const *arguments,
 		struct call *call, struct error *err);
-/* Whether what is told of this partition is the echo of a change of ours; once. */
-bool disk_is_echo(struct disk_pool *p, unsigned number);
+/* Whether what is told of this partition is the echo of a change of ours, once. One that
+ * came or went otherwise makes the table stale. */
+bool disk_is_echo(struct disk_pool *p, unsigned number, bool moved);
 /* The numbers of the volumes, from /sys; the table is read only where these are others
  * than they were. */
 int disk_numbers(struct disk_pool *p, struct call *call, struct kernel_parts *out,

@@ -1,6 +1,7 @@
 /*
  * A pool's table in memory. The kernel's partitions tell whether it is still right: they
- * are compared with those of the time it was read.
+ * are compared with those of the time it was read; and what the kernel tells makes it
+ * stale.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,18 +26,29 @@ static void put(struct disk_pool *p, struct disk_table *table,
 	*kernel = (struct kernel_parts){ 0 };
 }
 
-/* With `changing`. */
+static void set_stale(struct disk_pool *p, bool stale)
+{
+	SCOPED_LOCK(&p->lock);
+	p->stale = stale;
+}
+
+/* With `changing`. What is told meanwhile makes it stale again. */
 static int run(struct disk_pool *p, const char *const *arguments, bool changes,
 	       struct call *call, struct error *err)
 {
 	AUTO_TABLE struct disk_table table = { 0 };
 	AUTO_PARTS struct kernel_parts kernel = { 0 };
-	int r = disk_run(&p->disk, p->path, arguments, changes, call, &table, err);
+	int r;
+
+	set_stale(p, false);
+	r = disk_run(&p->disk, p->path, arguments, changes, call, &table, err);
 
 	if (r == 0)
-		r = kernel_list(&p->disk, true, &kernel, err);
+		r = kernel_list(&p->disk, KERNEL_PLACES, &kernel, err);
 	if (r == 0)
 		put(p, &table, &kernel);
+	else
+		set_stale(p, true);
 	return r;
 }
 
@@ -58,39 +70,39 @@ int disk_change(struct disk_pool *p, unsigned number, const char *const *argumen
 	return run(p, arguments, true, call, err);
 }
 
-bool disk_is_echo(struct disk_pool *p, unsigned number)
+bool disk_is_echo(struct disk_pool *p, unsigned number, bool moved)
 {
 	SCOPED_LOCK(&p->lock);
-	if (p->own != number)
+	if (p->own != number) {
+		p->stale |= moved;
 		return false;
+	}
 	p->own = 0;
 	return true;
 }
 
-static bool same(const struct kernel_parts *a, const struct kernel_parts *b, bool places)
+static bool same(const struct kernel_parts *a, const struct kernel_parts *b, bool sizes)
 {
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
 		if (a->at[i].number != b->at[i].number ||
-		    (places && (a->at[i].start != b->at[i].start ||
-				a->at[i].size != b->at[i].size ||
-				a->at[i].device != b->at[i].device)))
+		    (sizes && a->at[i].size != b->at[i].size))
 			return false;
 	return true;
 }
 
-static bool is_current(struct disk_pool *p, const struct kernel_parts *now, bool places)
+static bool is_current(struct disk_pool *p, const struct kernel_parts *now, bool sizes)
 {
 	SCOPED_LOCK(&p->lock);
-	return *p->table.label && same(now, &p->kernel, places);
+	return !p->stale && same(now, &p->kernel, sizes);
 }
 
 int disk_get(struct disk_pool *p, struct call *call, struct disk_table *out,
 	     struct error *err)
 {
 	AUTO_PARTS struct kernel_parts now = { 0 };
-	int r = kernel_list(&p->disk, true, &now, err);
+	int r = kernel_list(&p->disk, KERNEL_SIZES, &now, err);
 
 	if (r == 0 && !is_current(p, &now, true))
 		r = disk_load(p, call, err);
@@ -130,13 +142,13 @@ int disk_numbers(struct disk_pool *p, struct call *call, struct kernel_parts *ou
 {
 	AUTO_PARTS struct kernel_parts now = { 0 };
 	const struct disk_part *gone;
-	int r = kernel_list(&p->disk, false, &now, err);
+	int r = kernel_list(&p->disk, KERNEL_NAMES, &now, err);
 
 	if (r == 0 && !is_current(p, &now, false)) {
 		kernel_parts_clear(&now);
 		r = disk_load(p, call, err);
 		if (r == 0)
-			r = kernel_list(&p->disk, false, &now, err);
+			r = kernel_list(&p->disk, KERNEL_NAMES, &now, err);
 	}
 	if (r < 0)
 		return r;

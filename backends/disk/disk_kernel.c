@@ -102,10 +102,14 @@ static int gone(const struct disk *d, struct error *err)
 
 /* -- partitions -- */
 
-static bool take_place(int dir, const char *entry, bool mapped, struct kernel_part *p)
+static bool take_place(int dir, const char *entry, bool mapped, enum kernel_depth depth,
+		       struct kernel_part *p)
 {
+	if (depth >= KERNEL_SIZES)
+		p->size = number_at(dir, entry, "size") * KERNEL_SECTOR;
+	if (depth < KERNEL_PLACES)
+		return true;
 	p->device = device_at(dir, entry);
-	p->size = number_at(dir, entry, "size") * KERNEL_SECTOR;
 	p->start = mapped ? 0 : number_at(dir, entry, "start") * KERNEL_SECTOR;
 	return p->device;
 }
@@ -125,8 +129,8 @@ static bool take_map(int dir, const char *entry, struct kernel_part *p)
 	return true;
 }
 
-static bool take_entry(const struct disk *d, int dir, const char *entry, bool places,
-		       struct kernel_part *p)
+static bool take_entry(const struct disk *d, int dir, const char *entry,
+		       enum kernel_depth depth, struct kernel_part *p)
 {
 	*p = (struct kernel_part){ 0 };
 	if (d->mapped) {
@@ -138,7 +142,7 @@ static bool take_entry(const struct disk *d, int dir, const char *entry, bool pl
 			return false;
 		snprintf(p->name, sizeof(p->name), "%s", entry);
 	}
-	return !places || take_place(dir, entry, d->mapped, p);
+	return take_place(dir, entry, d->mapped, depth, p);
 }
 
 static int by_number(const void *a, const void *b)
@@ -161,7 +165,7 @@ static int append(struct kernel_parts *to, const struct kernel_part *p)
 	return 0;
 }
 
-int kernel_list(const struct disk *d, bool places, struct kernel_parts *out,
+int kernel_list(const struct disk *d, enum kernel_depth depth, struct kernel_parts *out,
 		struct error *err)
 {
 	AUTO_PARTS struct kernel_parts found = { 0 };
@@ -176,7 +180,7 @@ int kernel_list(const struct disk *d, bool places, struct kernel_parts *out,
 		return gone(d, err);
 	}
 	while ((e = readdir(dir)))
-		if (take_entry(d, fd, e->d_name, places, &p) && append(&found, &p) < 0)
+		if (take_entry(d, fd, e->d_name, depth, &p) && append(&found, &p) < 0)
 			return error_code(err, ENOMEM, "cannot list the partitions of %s",
 					  d->name);
 	if (found.n)
@@ -203,7 +207,7 @@ static int find_mapped(const struct disk *d, const char *name, unsigned number,
 		       struct kernel_part *out)
 {
 	AUTO_PARTS struct kernel_parts all = { 0 };
-	int r = kernel_list(d, true, &all, NULL);
+	int r = kernel_list(d, KERNEL_PLACES, &all, NULL);
 
 	if (r < 0)
 		return r;
@@ -223,7 +227,7 @@ static int find_plain(const struct disk *d, unsigned number, struct kernel_part 
 	if (dir < 0)
 		return -ENODEV;
 	disk_part_name(d->prefix, number, name);
-	return take_entry(d, dir, name, true, out) ? 0 : -ENOENT;
+	return take_entry(d, dir, name, KERNEL_PLACES, out) ? 0 : -ENOENT;
 }
 
 int kernel_find(const struct disk *d, const char *name, struct kernel_part *out)
@@ -250,7 +254,7 @@ static void learn_prefix(struct disk *d)
 	char number[16];
 	size_t len;
 
-	if (kernel_list(d, false, &parts, NULL) < 0 || !parts.n)
+	if (kernel_list(d, KERNEL_NAMES, &parts, NULL) < 0 || !parts.n)
 		return;
 	snprintf(number, sizeof(number), "%u", parts.at[0].number);
 	len = strlen(parts.at[0].name);

@@ -39,8 +39,11 @@ struct kernel_parts {
 int disk_identify(const char *path, enum choice separator, struct disk *out,
 		  struct error *err);
 
-/* -ENODEV: the disk is gone. places: start and size too. */
-int kernel_list(const struct disk *d, bool places, struct kernel_parts *out,
+/* How much to read of each: a file of /sys for the size, two more for the place. */
+enum kernel_depth { KERNEL_NAMES, KERNEL_SIZES, KERNEL_PLACES };
+
+/* -ENODEV: the disk is gone. */
+int kernel_list(const struct disk *d, enum kernel_depth depth, struct kernel_parts *out,
 		struct error *err);
 void kernel_parts_clear(struct kernel_parts *p);
 #define AUTO_PARTS CLEANUP(kernel_parts_clear)

@@ -91,7 +91,7 @@ static int list(const struct tool *t, struct disk *d, struct kernel_parts *out,
 {
 	int r = disk_identify(t->path, CHOICE_UNSET, d, err);
 
-	return r < 0 ? r : kernel_list(d, true, out, err);
+	return r < 0 ? r : kernel_list(d, KERNEL_PLACES, out, err);
 }
 
 int kernel_remove_all(const struct tool *t, struct error *err)
