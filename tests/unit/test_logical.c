@@ -107,9 +107,10 @@ static void test_maps(void **state)
 
 /* -- reports -- */
 
-#define VG                                                                \
-	"\"vg\":[{\"vg_size\":\"2139095040\",\"vg_free\":\"1908408320\"," \
-	"\"vg_extent_size\":\"4194304\",\"vg_missing_pv_count\":\"0\"}]"
+#define VG_OF(size, free, extent)                                                       \
+	"\"vg\":[{\"vg_size\":" size ",\"vg_free\":" free ",\"vg_extent_size\":" extent \
+	",\"vg_missing_pv_count\":\"0\"}]"
+#define VG    VG_OF("\"2139095040\"", "\"1908408320\"", "\"4194304\"")
 #define PV    "\"pv\":[{\"pv_name\":\"/dev/sda\"},{\"pv_name\":\"/dev/sdf\"}]"
 #define PVSEG "\"pvseg\":[{\"pvseg_start\":\"0\"}]"
 #define LV(name, size, origin_size, role, layout, origin, pool, percent, tags)          \
@@ -133,47 +134,26 @@ static int parse(const char *text, struct vg *out, struct error *err)
 
 static void test_report(void **state)
 {
+	/* clang-format off */
 	static const char text[] = REPORT(
 		LV("thin0", "1073741824", "", "public,origin,thinorigin", "thin,sparse",
-		   "", "tp", "12.34",
-		   "") "," LV("tp", "83886080", "", "private", "thin,pool", "", "",
-			      "0.00",
-			      "") "," LV("cow", "46137344", "41943040",
-					 "public,snapshot,thicksnapshot", "linear", "lin",
-					 "", "3.5",
-					 "") "," LV("sparse", "16777216", "104857600",
-						    "public,snapshot,thicksnapshot",
-						    "linear", "[sparse_vorigin]", "",
-						    "0.00",
-						    "") "," LV("lin.s1", "46137344",
-							       "41943040",
-							       "public,snapshot,"
-							       "thicksnapshot",
-							       "linear", "lin", "",
-							       "100.00",
-							       "other,storagefs."
-							       "snapshot=s1,"
-							       "storagefs.of=uuid-"
-							       "lin") "," LV("lin",
-									     "419430"
-									     "40",
-									     "419430"
-									     "40",
-									     "public"
-									     ",origi"
-									     "n,"
-									     "thicko"
-									     "rigin",
-									     "linea"
-									     "r",
-									     "", "", "",
-									     "mine"),
-		SEG("tp", "tp_tdata:0-19") "," SEG(
-			"lin",
-			"/dev/disk/by-path/"
-			"pci-0000:00:1f.2:10-13 "
-			"/dev/sdf:0-3") "," SEG("thin0", "") "," SEG("gone",
-								     "/dev/sda:1-2"));
+		   "", "tp", "12.34", "") ","
+		LV("tp", "83886080", "", "private", "thin,pool", "", "", "0.00", "") ","
+		LV("cow", "46137344", "41943040", "public,snapshot,thicksnapshot", "linear",
+		   "lin", "", "3.5", "") ","
+		LV("sparse", "16777216", "104857600", "public,snapshot,thicksnapshot",
+		   "linear", "[sparse_vorigin]", "", "0.00", "") ","
+		LV("lin.s1", "46137344", "41943040", "public,snapshot,thicksnapshot",
+		   "linear", "lin", "", "100.00",
+		   "other,storagefs.snapshot=s1,storagefs.of=uuid-lin") ","
+		LV("heir", "4194304", "", "public", "linear", "", "", "",
+		   "storagefs.id=uuid-lin") ","
+		LV("lin", "41943040", "41943040", "public,origin,thickorigin", "linear", "",
+		   "", "", "mine"),
+		SEG("tp", "tp_tdata:0-19") ","
+		SEG("lin", "/dev/disk/by-path/pci-0000:00:1f.2:10-13 /dev/sdf:0-3") ","
+		SEG("thin0", "") "," SEG("gone", "/dev/sda:1-2"));
+	/* clang-format on */
 	struct vg g;
 	struct error err = { 0 };
 	const struct lv *lin, *lv;
@@ -183,7 +163,7 @@ static void test_report(void **state)
 	assert_int_equal(g.free, 1908408320);
 	assert_int_equal(g.n_pvs, 2);
 	assert_string_equal(g.pvs[1], "/dev/sdf");
-	assert_int_equal(g.n_lvs, 6);
+	assert_int_equal(g.n_lvs, 7);
 
 	lin = vg_find(&g, "lin");
 	assert_true(lv_is_volume(lin));
@@ -217,6 +197,9 @@ static void test_report(void **state)
 	assert_true(lv_is_snapshot_of(lv, lin));
 	assert_false(lv_is_snapshot_of(lv, vg_find(&g, "thin0")));
 	assert_string_equal(lv->snap, "s1");
+	/* one that has taken the place of another has its snapshots */
+	assert_true(lv_is_snapshot_of(lv, vg_find(&g, "heir")));
+	assert_true(lv_is_volume(vg_find(&g, "heir")));
 	vg_clear(&g);
 }
 
@@ -243,6 +226,8 @@ static void test_changes(void **state)
 	vg_clear(&g);
 }
 
+#define GROUP(vg) "{\"report\":[{" vg "," PV ",\"lv\":[],\"seg\":[]}]}"
+
 static const char *const bad[] = {
 	"",
 	"lvm says no",
@@ -254,17 +239,10 @@ static const char *const bad[] = {
 	"{\"report\":[{" VG "," PV ",\"lv\":[]}]}",
 	"{\"report\":[{" PV ",\"lv\":[],\"seg\":[]}]}",
 	"{\"report\":[{\"vg\":[{}]," PV ",\"lv\":[],\"seg\":[]}]}",
-	"{\"report\":[{\"vg\":[{\"vg_size\":\"1\",\"vg_free\":\"2\",\"vg_extent_size\":"
-	"\"1\","
-	"\"vg_missing_pv_count\":\"0\"}]," PV ",\"lv\":[],\"seg\":[]}]}",
-	"{\"report\":[{\"vg\":[{\"vg_size\":\"1\",\"vg_free\":\"0\",\"vg_extent_size\":"
-	"\"0\","
-	"\"vg_missing_pv_count\":\"0\"}]," PV ",\"lv\":[],\"seg\":[]}]}",
-	"{\"report\":[{\"vg\":[{\"vg_size\":\"1.00m\",\"vg_free\":\"0\","
-	"\"vg_extent_size\":\"1\",\"vg_missing_pv_count\":\"0\"}]," PV
-	",\"lv\":[],\"seg\":[]}]}",
-	"{\"report\":[{\"vg\":[{\"vg_size\":1,\"vg_free\":0,\"vg_extent_size\":1,"
-	"\"vg_missing_pv_count\":0}]," PV ",\"lv\":[],\"seg\":[]}]}",
+	GROUP(VG_OF("\"1\"", "\"2\"", "\"1\"")),
+	GROUP(VG_OF("\"1\"", "\"0\"", "\"0\"")),
+	GROUP(VG_OF("\"1.00m\"", "\"0\"", "\"1\"")),
+	GROUP(VG_OF("1", "0", "1")),
 	REPORT("{}", ""),
 	REPORT("7", ""),
 	REPORT("{\"lv_name\":null}", ""),
