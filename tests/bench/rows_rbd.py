@@ -1,8 +1,8 @@
 """The rows of rbd pools, on a real Ceph of tests/servers: against `rbd bench` and rbd-fuse on the
 same image, against what librados and librbd need by themselves (rbd_bare.c), and libvirt's refresh.
 
-Ceph's own daemons are no one's CPU here: they do the same for all of them. All clients have
-librbd's cache as it is by default.
+Ceph's own daemons are no one's CPU here: they do the same for all of them. The others have librbd's
+cache as it is by default, which answers writes early as we do; it forgets those that fail.
 """
 
 import os
@@ -10,11 +10,12 @@ import subprocess
 import time
 
 from measure import MIB, PER_MIB, Row, Sample
-from systems import Failed, Libvirt, Storagefs, System, is_mounted, need, resident, run, \
-    unmount, wait_for, write
+from systems import Failed, Libvirt, MinimalDirect, Storagefs, System, is_mounted, need, \
+    resident, run, unmount, wait_for, write
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 OWN = "storagefs rbd"
+FLOOR = "bench through FUSE"
 MANY = 1000
 OPEN = 50
 THREADS = 16
@@ -141,9 +142,14 @@ class RbdFuse(System):
 
 
 class Deep(Row):
-    """The same requests 16 deep: of `rbd bench`, and of 16 threads on our file."""
+    """The same requests 16 deep: of `rbd bench`, and of 16 threads on our file.
+
+    The floor is `rbd bench` and what FUSE takes besides: minimal_file's way to a file over the
+    file's own.
+    """
     reference = "rbd bench"
-    systems = (reference, OWN)
+    systems = (reference, OWN, FLOOR)
+    floor = FLOOR
     wall = "speed"
 
     def __init__(self, name, block, writes, figures):
@@ -156,6 +162,11 @@ class Deep(Row):
         ceph(bench)
         if name == OWN:
             own(bench).define("images")
+        elif name == FLOOR:
+            native = os.path.join(bench.system("native").volumes, "data")
+            if not os.path.exists(native):
+                bench.fill(native)
+            bench.system(MinimalDirect.name)
 
     def count(self, bench):
         count = 256 if self.block == MIB else 16384
@@ -164,12 +175,27 @@ class Deep(Row):
     def sample(self, bench, name):
         if name == self.reference:
             return self.bench_itself(bench)
+        if name == FLOOR:
+            return self.bench_through_fuse(bench)
         system = own(bench)
+        return self.at_random(bench, f"{system.mount}/pools/images/volumes/data", system.pids, "-d")
+
+    def at_random(self, bench, file, pids=(), *options):
         sample = bench.workload(
-            "-d", "-j", str(THREADS), "-b", str(self.block), "-s", "20", "-n",
-            str(self.count(bench) // THREADS), "randwrite" if self.writes else "randread",
-            f"{system.mount}/pools/images/volumes/data", pids=system.pids)
+            *options, "-j", str(THREADS), "-b", str(self.block), "-s", "20", "-n",
+            str(self.count(bench) // THREADS), "randwrite" if self.writes else "randread", file,
+            pids=pids)
         sample.units *= 1 if self.block == 4096 else self.block
+        return sample
+
+    def bench_through_fuse(self, bench):
+        least, native = bench.system(MinimalDirect.name), bench.system("native").volumes
+        sample = self.bench_itself(bench)
+        through = self.at_random(bench, least.file, least.pids)
+        itself = self.at_random(bench, os.path.join(native, "data"))
+        for what in ("wall", "cpu"):
+            more = through.per_unit(what) - itself.per_unit(what)
+            setattr(sample, what, getattr(sample, what) + more * sample.units)
         return sample
 
     def bench_itself(self, bench):
@@ -191,6 +217,7 @@ class Fuse(Deep):
     """Against rbd-fuse, by qemu-img bench: opened by several threads it answers ENOENT."""
     reference = RbdFuse.name
     systems = (reference, OWN)
+    floor = None
 
     def prepare(self, bench, name):
         need("qemu-img")
