@@ -10,6 +10,9 @@
 #include <string.h>
 
 #include "backends/sheepdog/sheep.h"
+#include "backends/sheepdog/sheep_pages.h"
+
+#define MUCH 65536
 
 struct asked {
 	struct sheep_msg msg;
@@ -24,7 +27,8 @@ struct asking {
 	size_t n, answered;
 	int r;
 	struct error err;
-	char *memory; /* payloads, then room for replies */
+	char *memory;	    /* payloads, then room for replies */
+	struct pages pages; /* where that is much */
 	struct asked each[];
 };
 
@@ -32,7 +36,9 @@ static void asking_free(struct loop_call *c)
 {
 	struct asking *a = container_of(c, struct asking, call);
 
-	free(a->memory);
+	if (!a->pages.at)
+		free(a->memory);
+	pages_put(&a->pages);
 	free(a);
 }
 DEFINE_CLEANUP(cleanup_call, struct loop_call *, loop_call_put)
@@ -74,7 +80,11 @@ static struct asking *asking_new(struct sheep_session *s, const struct sheep_que
 		return NULL;
 	for (size_t i = 0; i < n; i++)
 		size += q[i].out_len + q[i].in_len;
-	at = a->memory = malloc(size ? size : 1);
+	if (size >= MUCH && pages_get(&a->pages, size))
+		a->memory = a->pages.at;
+	else
+		a->memory = malloc(size ? size : 1);
+	at = a->memory;
 	if (!at) {
 		free(a);
 		return NULL;

@@ -18,9 +18,9 @@
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
 
-#define ROOM	  (UINT32_C(32) << 20) /* of a pool, for what is gathered or under way */
-#define PAUSE_NS  (200 * NS_PER_MS)    /* of who writes: then it is stored as it is */
-#define AGE_NS	  (2 * NS_PER_S)       /* or then, whatever he does */
+#define ROOM	 (UINT32_C(32) << 20) /* of a pool, for what is gathered or under way */
+#define PAUSE_NS (200 * NS_PER_MS)    /* of who writes: then it is stored as it is */
+#define AGE_NS	 (2 * NS_PER_S)	      /* or then, whatever he does */
 
 /* -- gathering -- */
 
@@ -44,16 +44,14 @@ static struct sheep_op *gather_new(struct sheep_inode *i, uint64_t at)
 
 	if (!g)
 		return NULL;
-	g->copy = malloc(room);
-	if (!g->copy) {
+	if (!pages_get(&g->room, room)) {
 		free(g);
 		return NULL;
 	}
 	g->what = IO_WRITE;
-	g->room = room;
 	g->iov = &g->copy_iov;
 	g->iovcnt = 1;
-	g->copy_iov = (struct iovec){ g->copy, 0 };
+	g->copy_iov = (struct iovec){ g->room.at, 0 };
 	op_init(g, i, at, at);
 	g->turn = ++i->turns;
 	g->since_ns = clock_now();
@@ -116,15 +114,15 @@ static bool gather(struct sheep_op *op)
 	g = i->gathering ? i->gathering : gather_new(i, op->next);
 	if (!g)
 		return false;
-	len = MIN(op->end - op->next, g->from + g->room - g->end);
-	copy_payload(op, (char *)g->copy + g->copy_iov.iov_len, len);
+	len = MIN(op->end - op->next, g->from + g->room.len - g->end);
+	copy_payload(op, (char *)g->room.at + g->copy_iov.iov_len, len);
 	g->copy_iov.iov_len += len;
 	g->end += len;
 	g->added_ns = clock_now();
 	list_remove(&g->waiter.link);
 	list_append(&i->sp->gathers, &g->waiter.link);
 	op->next += len;
-	if (g->end == g->from + g->room)
+	if (g->end == g->from + g->room.len)
 		behind_begin(i);
 	return true;
 }
@@ -148,7 +146,7 @@ static bool has_room(const struct sheep_op *op)
 	const struct sheep_op *g = op->inode->gathering;
 
 	return op->inode->sp->behind < ROOM ||
-	       (g && g->end == op->from && op->end <= g->from + g->room);
+	       (g && g->end == op->from && op->end <= g->from + g->room.len);
 }
 
 /* Those of other volumes give their room back; the write's own may yet be filled. */
@@ -277,7 +275,7 @@ void behind_ended(struct sheep_op *op)
 	struct sheep_pool *sp = op->inode->sp;
 
 	list_remove(&op->behind);
-	sp->behind -= op->room;
+	sp->behind -= op->room.len;
 	if (op->r < 0)
 		lost(op);
 	go_on(&op->followers);

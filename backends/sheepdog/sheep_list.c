@@ -12,6 +12,7 @@
 #include <sys/param.h>
 
 #include "backends/sheepdog/sheep.h"
+#include "backends/sheepdog/sheep_pages.h"
 
 #define AT_ONCE	    256 /* inodes read together */
 #define ENTRIES	    64	/* of the map, read with the rest */
@@ -122,7 +123,7 @@ static bool has_long_map(const struct listed *l)
 
 /* Of as many as may be; that some cannot be read is no matter. *maps is theirs. */
 static void read_long_maps(struct some *s, struct sheep_question *q, struct listed *all,
-			   uint8_t **maps, struct call *call)
+			   struct pages *maps, struct call *call)
 {
 	struct listed *of[AT_ONCE];
 	size_t n = 0, size = 0;
@@ -144,12 +145,11 @@ static void read_long_maps(struct some *s, struct sheep_question *q, struct list
 		};
 		size += 4 * (size_t)entries;
 	}
-	*maps = malloc(size + 1);
-	if (!*maps)
+	if (!n || !pages_get(maps, size))
 		return;
 	for (size_t i = 0, at = 0; i < n; at += q[i++].in_len)
-		q[i].in = *maps + at;
-	if (!n || sheep_ask(s->sp, q, n, call, NULL) < 0)
+		q[i].in = (uint8_t *)maps->at + at;
+	if (sheep_ask(s->sp, q, n, call, NULL) < 0)
 		return;
 	for (size_t i = 0; i < n; i++)
 		if (!q[i].reply.result)
@@ -159,7 +159,7 @@ static void read_long_maps(struct some *s, struct sheep_question *q, struct list
 static int tell_all(struct some *s, struct sheep_question *q, struct listed *all,
 		    struct call *call)
 {
-	AUTO_FREE uint8_t *maps = NULL;
+	AUTO_PAGES struct pages maps = { 0 };
 	int r = 0;
 
 	read_long_maps(s, q, all, &maps, call);
@@ -173,17 +173,17 @@ static int tell_all(struct some *s, struct sheep_question *q, struct listed *all
 
 static int read_some(struct some *s, struct call *call, struct error *err)
 {
-	AUTO_FREE uint8_t *begins = malloc(s->n * INODE_BEGIN);
+	AUTO_PAGES struct pages begins = { 0 };
 	AUTO_FREE struct sheep_question *q = calloc(s->n, sizeof(*q));
 	AUTO_FREE struct listed *all = calloc(s->n, sizeof(*all));
 	int r;
 
-	if (!begins || !q || !all)
+	if (!q || !all || !pages_get(&begins, s->n * INODE_BEGIN))
 		return error_code(err, ENOMEM, "cannot list the VDIs");
 	for (size_t i = 0; i < s->n; i++) {
 		q[i].request.opcode = SHEEP_READ;
 		q[i].request.obj.oid = sheep_inode_oid(s->vids[i]);
-		q[i].in = begins + i * INODE_BEGIN;
+		q[i].in = (uint8_t *)begins.at + i * INODE_BEGIN;
 		q[i].in_len = INODE_BEGIN;
 	}
 	r = sheep_ask(s->sp, q, s->n, call, err);
@@ -222,15 +222,16 @@ static int add_live(struct some *s, uint32_t byte, uint8_t live, struct call *ca
 int vdi_list(struct sheep_pool *sp, vdi_each each, void *arg, struct call *call,
 	     struct error *err)
 {
-	AUTO_FREE uint8_t *used = malloc(2 * SHEEP_BITMAP);
+	AUTO_PAGES struct pages bitmaps = { 0 };
 	struct some s = { .sp = sp, .entries = MOST_ENTRIES, .each = each, .arg = arg };
-	const uint8_t *deleted;
+	uint8_t *used, *deleted;
 	int r;
 
-	if (!used)
+	if (!pages_get(&bitmaps, 2 * SHEEP_BITMAP))
 		return error_code(err, ENOMEM, "cannot list the VDIs");
+	used = bitmaps.at;
 	deleted = used + SHEEP_BITMAP;
-	r = read_in_use(sp, used, used + SHEEP_BITMAP, call, err);
+	r = read_in_use(sp, used, deleted, call, err);
 	for (uint32_t byte = 0; r >= 0 && byte < SHEEP_BITMAP; byte++)
 		if (used[byte])
 			r = add_live(&s, byte, used[byte] & ~deleted[byte], call, err);
@@ -254,17 +255,20 @@ static int each_named(void *arg, const struct sheep_vdi *v)
 int vdi_list_name(struct sheep_pool *sp, const char *name, vdi_each each, void *arg,
 		  struct call *call, struct error *err)
 {
-	AUTO_FREE uint8_t *bitmaps = malloc(2 * SHEEP_BITMAP);
+	AUTO_PAGES struct pages bitmaps = { 0 };
 	struct named named = { name, each, arg };
 	struct some s = { .sp = sp, .each = each_named, .arg = &named };
 	uint32_t vid = sheep_hash(name), n = 0;
+	uint8_t *used, *deleted;
 	int r;
 
-	if (!bitmaps)
+	if (!pages_get(&bitmaps, 2 * SHEEP_BITMAP))
 		return error_code(err, ENOMEM, "cannot list the snapshots of '%s'", name);
-	r = read_in_use(sp, bitmaps, bitmaps + SHEEP_BITMAP, call, err);
-	for (; r >= 0 && is_set(bitmaps, vid) && n <= SHEEP_MAX_VID; n++) {
-		if (!is_set(bitmaps + SHEEP_BITMAP, vid))
+	used = bitmaps.at;
+	deleted = used + SHEEP_BITMAP;
+	r = read_in_use(sp, used, deleted, call, err);
+	for (; r >= 0 && is_set(used, vid) && n <= SHEEP_MAX_VID; n++) {
+		if (!is_set(deleted, vid))
 			r = add_some(&s, vid, call, err);
 		vid = (vid + 1) & SHEEP_MAX_VID;
 	}

@@ -164,6 +164,7 @@ void op_free(struct sheep_op *op)
 {
 	list_remove(&op->link);
 	inode_put(op->inode);
+	pages_put(&op->room);
 	free(op->copy);
 	free(op);
 }
@@ -183,7 +184,7 @@ void op_go(struct sheep_op *op)
 	op->going = false;
 	if (op->running)
 		return;
-	if (op->room)
+	if (op->room.at)
 		behind_ended(op);
 	op_answer(op);
 	op_free(op);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "backends/sheepdog/sheep_inode.h"
+#include "backends/sheepdog/sheep_pages.h"
 
 #define PART_MAX (UINT32_C(4) << 20) /* bytes of one request */
 
@@ -35,13 +36,13 @@ struct sheep_op {
 	bool going, begun;
 	bool adopts;	 /* makes copies of its parents' objects, and changes no byte */
 	bool overwrites; /* its zeros are written to what is the VDI's own */
-	void *copy; /* of the payload, when its owner has given up, or was answered */
+	void *copy;	 /* of the payload, when its owner has given up */
 	struct iovec copy_iov;
 	/* sheep_behind.c's */
 	bool gathered;
-	size_t room;	 /* of the copy, where writes are gathered; else 0 */
-	uint64_t turn;	 /* among those; of a flush: the last before it */
-	uint64_t losses; /* of a flush: before it */
+	struct pages room; /* of what is gathered */
+	uint64_t turn;	   /* among those; of a flush: the last before it */
+	uint64_t losses;   /* of a flush: before it */
 	uint64_t since_ns, added_ns;
 	struct list behind;    /* of the inode's */
 	struct list followers; /* who waits for its end */
