@@ -7,6 +7,7 @@ need python3
 
 M=1048576
 control p dirty
+[ -z "${descriptors-}" ] || control p descriptors
 fake_pool p provisioned
 cd "$storage/pools/p"
 
@@ -149,6 +150,8 @@ sys.exit(a != b)
 END
 
 # given volumes: there or not, never made, resized or removed
+mkdir -p "$tmp/control/g"
+[ -z "${descriptors-}" ] || control g descriptors
 fake_pool g given
 cd "$storage/pools/g"
 [ "$(ls volumes | tr '\n' ' ')" = "unit0 unit1 " ] || fail "given volumes are $(ls volumes)"
