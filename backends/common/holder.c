@@ -255,7 +255,7 @@ static bool device_in_use(dev_t device, struct buf *who)
 	       swap_is_on(device, who) || has_upper(sys, who);
 }
 
-/* Links alone are followed that lead to /dev: others may lead to a server that is dead. */
+/* Only links that lead to /dev are followed: others may lead to a server that is dead. */
 static bool has_device_open(pid_t pid, dev_t device, struct buf *who)
 {
 	char path[32], name[32], at[PATH_MAX], comm[32] = "";

@@ -1,4 +1,5 @@
 /* Host adapters: by number, and by the PCI device that they are on. */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -99,17 +100,28 @@ static int by_address(const struct pool_adapter *a, struct error *err)
 }
 
 /* libvirt's names of it: host3, scsi_host3, fc_host3. */
+static bool parse_name(const char *name, unsigned *number)
+{
+	static const char *const prefixes[] = { "host", "scsi_host", "fc_host" };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		size_t len = strlen(prefixes[i]);
+		int end = 0;
+
+		if (!strncmp(name, prefixes[i], len) &&
+		    isdigit((unsigned char)name[len]) &&
+		    sscanf(name + len, "%u%n", number, &end) == 1 && !name[len + end])
+			return true;
+	}
+	return false;
+}
+
 static int by_name(const char *name, struct error *err)
 {
 	struct search s = { .found = HOST_NONE };
-	const char *host = strstr(name, "host");
 	unsigned n;
-	int end = 0;
 
-	if (!host ||
-	    (host != name && strncmp(name, "scsi_", host - name) &&
-	     strncmp(name, "fc_", host - name)) ||
-	    sscanf(host, "host%u%n", &n, &end) != 1 || host[end])
+	if (!parse_name(name, &n))
 		return error_set(err, EINVAL,
 				 "a SCSI adapter is called as host3 or scsi_host3, not "
 				 "'%s'",
