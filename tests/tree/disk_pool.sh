@@ -108,6 +108,25 @@ partx -d "$loop"
 [ "$(ls "$pool/volumes" | wc -l)" = 4 ] || fail "the kernel was not told again: $(ls "$pool/volumes")"
 cmp -n $((30 * M + 5)) data "$pool/volumes/${name}1"
 
+# over what was there: what a sparse copy skips reads as zeros, what is behind it stays
+tr '\0' o </dev/zero | dd of="$pool/volumes/${name}1" bs=1M count=31 iflag=fullblock conv=notrunc status=none
+truncate -s $((10 * M)) sparse
+head -c 70000 data | dd of=sparse bs=4k seek=700 conv=notrunc status=none
+cp --sparse=always sparse "$pool/volumes/${name}1"
+cmp -n $((10 * M)) sparse "/dev/${name}1"
+[ "$(tail -c $((21 * M)) "$pool/volumes/${name}1" | tr -d o | wc -c)" = 0 ] || fail "what is behind the copy is gone"
+size $((31 * M)) "$pool/volumes/${name}1"
+fallocate -p -o $((12 * M)) -l $((2 * M)) "$pool/volumes/${name}1"
+cmp -n $((2 * M)) -i 0:$((12 * M)) /dev/zero "/dev/${name}1"
+dd if=data of="$pool/volumes/${name}1" bs=256k count=8 oflag=direct conv=notrunc,fsync status=none
+dd if="/dev/${name}1" bs=256k count=8 iflag=direct status=none | cmp -n $((2 * M)) - data
+/usr/bin/python3 - "$pool/volumes/${name}1" data <<'END'
+import mmap, sys
+with open(sys.argv[1], "r+b") as f, open(sys.argv[2], "rb") as d:
+    m = mmap.mmap(f.fileno(), 1 << 20)
+    assert m[:] == d.read(1 << 20)
+END
+
 # wiped
 put "$pool/info/${name}1/ctl" 'wipe zero'
 cmp -n $((31 * M)) /dev/zero "$pool/volumes/${name}1"

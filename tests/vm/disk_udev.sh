@@ -87,12 +87,13 @@ mkswap -q "${disk}3"
 swapon "${disk}3"
 refuse EBUSY 'swap space' rm "$pool/volumes/${name}3"
 swapoff "${disk}3"
-pvcreate -q "${disk}3" >"$tmp/out" 2>&1
-vgcreate -q vgdisk "${disk}3" >"$tmp/out" 2>&1
-lvcreate -qq -n lv -l 1 vgdisk >"$tmp/out" 2>&1
+wipefs -q -a "${disk}3"
+pvcreate -qq -ff -y "${disk}3" >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
+vgcreate -qq vgdisk "${disk}3" >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
+lvcreate -qq -y -n lv -l 1 vgdisk >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
 refuse EBUSY 'vgdisk-lv' rm "$pool/volumes/${name}3"
 refuse EBUSY 'vgdisk-lv' put "$pool/info/${name}3/ctl" 'wipe zero'
-vgremove -qff vgdisk >"$tmp/out" 2>&1
+vgremove -qqff vgdisk >"$tmp/out" 2>&1
 eventually 10 rm "$pool/volumes/${name}3"
 
 # 128, which is what the table can have, made by another program
