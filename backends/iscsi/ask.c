@@ -1,4 +1,4 @@
-/* Questions to the session's thread. */
+/* Questions to the session. */
 #include "backends/iscsi/ask.h"
 
 #include <errno.h>

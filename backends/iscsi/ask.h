@@ -1,5 +1,5 @@
 /*
- * A question of a thread that may wait, put to the session's thread. What is asked and
+ * A question of a thread that may wait, put in the session's turn. What is asked and
  * what is answered is in the struct around `call`, which outlives whoever gives up
  * waiting.
  */
@@ -26,7 +26,7 @@ struct ask {
 };
 
 /*
- * Asks, and waits for the answer. On the session's thread, run has to see to it that
+ * Asks, and waits for the answer. In the session's turn, run has to see to it that
  * ask_answer is called. *out, which may be NULL, gets the ask when the result is not
  * negative: the caller ask_put()s it.
  */

@@ -109,6 +109,12 @@ static enum verdict judge_key(const struct sense *s, struct error *err)
 	}
 }
 
+/* Who asks just that, or lists the units, does not wait for it. */
+static bool asks_if_ready(const struct command *c)
+{
+	return c->early || c->task->cdb[0] == SCSI_OPCODE_TESTUNITREADY;
+}
+
 static enum verdict judge_sense(const struct command *c, const struct sense *s,
 				struct error *err)
 {
@@ -127,7 +133,7 @@ static enum verdict judge_sense(const struct command *c, const struct sense *s,
 	default:
 		break;
 	}
-	if (s->code == BECOMING_READY && !c->early && c->tries < READY_TRIES)
+	if (s->code == BECOMING_READY && !asks_if_ready(c) && c->tries < READY_TRIES)
 		return COMMAND_LATER;
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (known[i].code == s->code)

@@ -1,7 +1,7 @@
 /*
  * One SCSI command: sent, and sent again over unit attentions, busy units and lost
- * sessions, until it has an answer or its deadline has come. All of it on the session's
- * thread.
+ * sessions, until it has an answer or its deadline has come. All of it in the session's
+ * turn.
  */
 #pragma once
 

@@ -58,7 +58,10 @@ static void on_login(struct iscsi_context *ctx, int status, void *data, void *ar
 	struct discovery *d = arg;
 
 	login_forget(ctx);
-	if (status != SCSI_STATUS_GOOD) {
+	if (status == SCSI_STATUS_REDIRECT) {
+		login_moved(&d->login, d->address, &d->error);
+		d->done = true;
+	} else if (status != SCSI_STATUS_GOOD) {
 		login_refused(&d->login, ctx, d->address, &d->error);
 		d->done = true;
 	} else if (iscsi_discovery_async(ctx, on_targets, d) < 0) {

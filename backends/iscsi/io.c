@@ -1,7 +1,7 @@
 /*
  * Transfers: reads, writes, flushes and zeroing of an open unit, each cut into commands.
  *
- * A transfer goes through stages on the session's thread; a stage is some commands at
+ * A transfer goes through stages in the session's turn; a stage is some commands at
  * once, and the next begins when all of them have ended well. What does not fill its
  * blocks goes through `bounce`: read, changed, written back, with no other write of these
  * blocks meanwhile (range.h).
@@ -85,7 +85,7 @@ static void flush_begin(struct transfer *t)
 	transfer_send(t);
 }
 
-/* -- on the session's thread -- */
+/* -- in the session's turn -- */
 
 void transfer_begin(struct transfer *t)
 {
@@ -175,7 +175,10 @@ void iscsi_vol_submit(void *vol, struct io *io)
 	pthread_mutex_lock(&o->lock);
 	list_append(&o->transfers, &t->link);
 	pthread_mutex_unlock(&o->lock);
-	loop_submit(o->pool->session.loop, &t->task);
+	if (session_is_idle(&o->pool->session))
+		loop_run(o->pool->session.loop, &t->task);
+	else
+		loop_submit(o->pool->session.loop, &t->task);
 }
 
 /* The session's thread looks at the flag at least each second. */

@@ -264,6 +264,16 @@ const char *login_reason(const struct iscsi_context *ctx, char out[LOGIN_REASON]
 	return out;
 }
 
+int login_moved(const struct login *l, const char *address, struct error *err)
+{
+	const char *target = l->target ? l->target : "";
+
+	return error_set(err, EIO,
+			 "%s%s%s at %s has moved to where it cannot be followed",
+			 l->target ? "target '" : "discovery", target,
+			 l->target ? "'" : "", address);
+}
+
 int login_refused(const struct login *l, const struct iscsi_context *ctx,
 		  const char *address, struct error *err)
 {
@@ -275,11 +285,6 @@ int login_refused(const struct login *l, const struct iscsi_context *ctx,
 		snprintf(what, sizeof(what), "target '%s'", l->target);
 
 	switch (status_in(text)) {
-	case 0x0101:
-	case 0x0102:
-		return error_set(err, EIO,
-				 "%s at %s has moved to where it cannot be followed",
-				 what, address);
 	case 0x0201:
 	case 0x0202:
 		if (!l->username)

@@ -52,6 +52,8 @@ void login_forget(struct iscsi_context *);
 /* Why the library failed last, for a person: without its names of functions. */
 const char *login_reason(const struct iscsi_context *, char out[LOGIN_REASON]);
 
+/* The error of a login that the target sends elsewhere. Returns -errno. */
+int login_moved(const struct login *, const char *address, struct error *);
 /* The error of a login that the target refused, by what the library says. Returns -errno.
  */
 int login_refused(const struct login *, const struct iscsi_context *, const char *address,

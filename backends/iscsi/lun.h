@@ -1,4 +1,4 @@
-/* Units of a target: what is known of each, and their names. Of the session's thread. */
+/* Units of a target: what is known of each, and their names. In the session's turn. */
 #pragma once
 
 #include <stdatomic.h>
@@ -19,7 +19,8 @@ struct lun {
 	struct error error; /* why it cannot be used */
 	struct inquiry inquiry;
 	struct capacity capacity;
-	char wwid[WWID_TEXT]; /* "": it has none */
+	bool named; /* it was asked for its name in the whole world (naming.h) */
+	char wwid[WWID_TEXT]; /* that; "": it has none */
 	struct mode mode;
 	struct block_limits limits;
 	struct provisioning provisioning;

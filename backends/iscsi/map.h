@@ -1,4 +1,4 @@
-/* What of a unit is provisioned, from GET LBA STATUS. On the session's thread. */
+/* What of a unit is provisioned, from GET LBA STATUS. In the session's turn. */
 #pragma once
 
 #include "backends/iscsi/ask.h"

@@ -10,6 +10,7 @@
 #include <sys/param.h>
 
 #include "backends/iscsi/map.h"
+#include "backends/iscsi/naming.h"
 #include "backends/iscsi/scan.h"
 #include "backends/support/clock.h"
 
@@ -23,6 +24,7 @@
 struct look {
 	struct ask *ask;
 	struct command ready, mode, limits, provisioning;
+	struct naming naming;
 	unsigned left;
 	struct error error;
 };
@@ -101,6 +103,12 @@ static void on_provisioning(struct command *c, int result, const struct error *e
 	looked(look);
 }
 
+/* So that it is noticed when another one takes its number while it is open. */
+static void on_named(struct naming *n, int result, const struct error *err)
+{
+	looked(container_of(n, struct look, naming));
+}
+
 static void look_send(struct look *look, struct command *c)
 {
 	c->deadline_ns = clock_now() + LOOK_NS;
@@ -117,7 +125,7 @@ static void look_at(struct ask *a)
 		return;
 	}
 	look->ask = a;
-	look->left = 4;
+	look->left = 5;
 	command_init(&look->ready, n, scsi_cdb_testunitready(), on_ready);
 	command_init(&look->mode, n,
 		     scsi_cdb_modesense6(1, SCSI_MODESENSE_PC_CURRENT,
@@ -134,6 +142,10 @@ static void look_at(struct ask *a)
 	look_send(look, &look->mode);
 	look_send(look, &look->limits);
 	look_send(look, &look->provisioning);
+	if (a->lun->named)
+		looked(look);
+	else
+		naming_start(&look->naming, &a->pool->session, a->lun, false, on_named);
 }
 
 /* -- opening -- */

@@ -4,7 +4,7 @@
  * libvirt's.
  *
  * What is fixed at the start may be read by any thread. Units and scans belong to the
- * session's thread; other threads ask it (ask.h).
+ * session's turn (common/loop.h); other threads ask it (ask.h).
  */
 #pragma once
 

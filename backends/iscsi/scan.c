@@ -1,7 +1,10 @@
 /*
- * Scans: REPORT LUNS, then of each unit at once TEST UNIT READY, INQUIRY, its page of
- * names and READ CAPACITY. What they find is compared with what was known, and the host
+ * Scans: REPORT LUNS, then of each unit at once INQUIRY and READ CAPACITY, and its name
+ * where somebody knew that. What they find is compared with what was known, and the host
  * is told.
+ *
+ * Whether a unit is ready is asked when it is opened, and its name when that is needed:
+ * nobody waits for them to see a list.
  */
 #include "backends/iscsi/scan.h"
 
@@ -11,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/iscsi/naming.h"
 #include "backends/support/clock.h"
 
 #define LIST_BYTES     4104 /* of 512 units; larger lists are asked for again */
@@ -32,7 +36,9 @@ struct probe {
 	struct list link;
 	struct scan *scan;
 	struct lun *lun;
-	struct command ready, inquiry, names, serial, capacity;
+	bool names_it; /* it has to be known whether it still is the same */
+	struct command inquiry, capacity;
+	struct naming naming;
 };
 
 static void scan_begin(struct scan *s);
@@ -123,7 +129,9 @@ static bool is_another(const struct lun *lun, const struct lun *now)
 {
 	if (now->error.code || !lun->capacity.block_size)
 		return false;
-	return strcmp(lun->wwid, now->wwid) || lun->hidden != now->hidden ||
+	if (lun->named && now->named && strcmp(lun->wwid, now->wwid))
+		return true;
+	return lun->hidden != now->hidden ||
 	       lun->capacity.block_size != now->capacity.block_size;
 }
 
@@ -137,7 +145,6 @@ static void update_lun(struct iscsi_pool *p, struct lun *lun, const struct lun *
 		lun->inquiry = now->inquiry;
 		lun->hidden = now->hidden;
 		lun->capacity = now->capacity;
-		memcpy(lun->wwid, now->wwid, sizeof(lun->wwid));
 	}
 	if (!changed || lun->hidden)
 		return;
@@ -218,13 +225,12 @@ static void fail(struct probe *probe, const struct error *err, const char *what)
 		     probe->scan->pool->target, what);
 }
 
-static void on_ready(struct command *c, int result, const struct error *err)
+static void on_named(struct naming *n, int result, const struct error *err)
 {
-	struct probe *probe = container_of(c, struct probe, ready);
+	struct probe *probe = container_of(n, struct probe, naming);
 
-	/* A reserved unit is there, and in order. */
-	if (result < 0 && result != -EBUSY)
-		fail(probe, err, "cannot be used");
+	if (result < 0)
+		fail(probe, err, "does not tell its name");
 	probed(probe->scan);
 }
 
@@ -241,39 +247,11 @@ static void on_inquiry(struct command *c, int result, const struct error *err)
 		lun->hidden = lun->inquiry.qualifier == 3 ||
 			      (lun->inquiry.type != 0x00 && lun->inquiry.type != 0x05 &&
 			       lun->inquiry.type != 0x07 && lun->inquiry.type != 0x0e);
-	probed(probe->scan);
-}
-
-static void on_serial(struct command *c, int result, const struct error *err)
-{
-	struct probe *probe = container_of(c, struct probe, serial);
-	size_t len;
-	const uint8_t *data = command_data(c, &len);
-	char serial[WWID_TEXT];
-
-	if (result == 0 && decode_serial(data, len, serial))
-		decode_serial_wwid(serial, &probe->lun->inquiry, probe->lun->wwid);
-	probed(probe->scan);
-}
-
-/* Old units have a serial number only. */
-static void on_names(struct command *c, int result, const struct error *err)
-{
-	struct probe *probe = container_of(c, struct probe, names);
-	size_t len;
-	const uint8_t *data = command_data(c, &len);
-
-	/* the inquiry came before: they are answered in order */
-	if (result == 0 &&
-	    decode_wwid(data, len, &probe->lun->inquiry, probe->lun->wwid)) {
+	if (probe->names_it) /* the inquiry is part of some names */
+		naming_start(&probe->naming, &probe->scan->pool->session, lun, true,
+			     on_named);
+	else
 		probed(probe->scan);
-		return;
-	}
-	command_init(
-		&probe->serial, c->lun,
-		scsi_cdb_inquiry(1, SCSI_INQUIRY_PAGECODE_UNIT_SERIAL_NUMBER, PAGE_BYTES),
-		on_serial);
-	scan_send(probe->scan, &probe->serial);
 }
 
 static void on_capacity(struct command *c, int result, const struct error *err)
@@ -297,30 +275,25 @@ static void probe_send(struct probe *probe)
 	struct scan *s = probe->scan;
 	uint16_t n = probe->lun->number;
 
-	command_init(&probe->ready, n, scsi_cdb_testunitready(), on_ready);
 	command_init(&probe->inquiry, n, scsi_cdb_inquiry(0, 0, PAGE_BYTES), on_inquiry);
-	command_init(&probe->names, n,
-		     scsi_cdb_inquiry(1, SCSI_INQUIRY_PAGECODE_DEVICE_IDENTIFICATION,
-				      PAGE_BYTES),
-		     on_names);
 	command_init(&probe->capacity, n, scsi_cdb_readcapacity16(), on_capacity);
-	scan_send(s, &probe->ready);
 	scan_send(s, &probe->inquiry);
-	scan_send(s, &probe->names);
 	scan_send(s, &probe->capacity);
 }
 
 static bool probe_add(struct scan *s, uint16_t number)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
-	struct lun *lun = probe ? lun_new(number) : NULL;
+	struct lun *lun = probe ? lun_new(number) : NULL, *known;
 
 	if (!lun) {
 		free(probe);
 		return false;
 	}
+	known = lun_at(s->pool, number);
 	probe->scan = s;
 	probe->lun = lun;
+	probe->names_it = known && known->named;
 	list_append(&s->probes, &probe->link);
 	return true;
 }
@@ -345,7 +318,7 @@ static void probe_all(struct scan *s, const uint16_t *numbers, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!was_found(s, numbers[i]) && probe_add(s, numbers[i]))
-			s->left += 4;
+			s->left += 2;
 	s->left++;
 	list_for_each (l, &s->probes)
 		probe_send(container_of(l, struct probe, link));

@@ -1,4 +1,4 @@
-/* Which units the target has, and what each of them is. On the session's thread. */
+/* Which units the target has, and what each of them is. In the session's turn. */
 #pragma once
 
 #include "backends/iscsi/ask.h"

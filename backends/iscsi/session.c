@@ -1,10 +1,11 @@
 /*
  * A session: logging in, watching, logging in again, and the commands on their way.
  *
- * Everything here runs on the loop's thread but session_start and session_stop, so there
- * are no locks. The library calls back from within iscsi_service and
- * iscsi_destroy_context only; a context is never destroyed from within such a call:
- * `broken` says that it has to be.
+ * Everything here runs in the loop's turn but session_start and session_stop, so there
+ * are no locks: on its thread, or in a round of whoever brings a command while that
+ * sleeps, which sends but neither receives nor logs in. The library calls back from
+ * within iscsi_service and iscsi_destroy_context only; a context is never destroyed from
+ * within such a call: `broken` says that it has to be.
  */
 #include "backends/iscsi/session.h"
 
@@ -72,6 +73,8 @@ static size_t session_prepare(void *arg, struct pollfd *fds, uint64_t *until)
 		*until = MIN(*until, s->first_ns);
 	if (!events)
 		return 0;
+	if (s->state != SESSION_LOGIN)
+		session_gather(s, until);
 	fds[0] = (struct pollfd){ .fd = iscsi_get_fd(s->ctx), .events = events };
 	return 1;
 }
@@ -91,6 +94,7 @@ static void serve(struct session *s, int revents)
 
 	if (in && iscsi_which_events(s->ctx) & POLLOUT)
 		revents |= POLLOUT;
+	revents = session_gathered(s, revents);
 	if (many)
 		cork(s, 1);
 	r = iscsi_service(s->ctx, revents);
@@ -131,7 +135,7 @@ static void session_work(void *arg, const struct pollfd *fds, size_t n)
 {
 	struct session *s = arg;
 
-	if (s->state == SESSION_DOWN && clock_now() >= s->retry_ns)
+	if (fds && s->state == SESSION_DOWN && clock_now() >= s->retry_ns)
 		session_connect(s);
 	session_pump(s);
 	if (s->ctx && !s->broken)
@@ -148,6 +152,7 @@ static void session_work(void *arg, const struct pollfd *fds, size_t n)
 static const struct loop_ops session_loop = {
 	.prepare = session_prepare,
 	.ready = session_work,
+	.shared = true,
 };
 
 /* -- start and stop -- */

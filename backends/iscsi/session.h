@@ -29,7 +29,7 @@ enum session_state {
 
 struct iscsi_context;
 
-/* ops, arg, loop and login are fixed; the rest belongs to the loop's thread. */
+/* ops, arg, loop and login are fixed; the rest belongs to the loop's turn. */
 struct session {
 	const struct session_ops *ops;
 	void *arg;
@@ -53,10 +53,14 @@ struct session {
 	bool broken; /* the library has given the connection up */
 	bool lost;   /* and the host knows */
 	struct list early, waiting, running, lingering;
-	unsigned n_running;
-	struct error error;	 /* why the last login failed or the connection broke */
-	struct loop_call *first; /* the start, until it is answered */
-	struct loop_call *last;	 /* the end, until it is answered */
+	atomic_uint n_running;	   /* any thread may read it */
+	int expected;		   /* bytes of answers to what runs */
+	unsigned n_long;	   /* running writes whose data goes piece by piece */
+	int wake_bytes;		   /* that have to be there to wake the thread */
+	uint64_t gathers_until_ns; /* or this time; 0: the first byte will do */
+	struct error error;	   /* why the last login failed or the connection broke */
+	struct loop_call *first;   /* the start, until it is answered */
+	struct loop_call *last;	   /* the end, until it is answered */
 };
 
 /* Logs in, and waits until the session is ready; login is taken over in any case. */
@@ -66,7 +70,13 @@ int session_start(struct session *, const struct session_ops *, void *arg, struc
  */
 void session_stop(struct session *);
 
-/* -- on its thread, for the units -- */
+/* From any thread: whether nothing is at the target. */
+static inline bool session_is_idle(const struct session *s)
+{
+	return !atomic_load_explicit(&s->n_running, memory_order_relaxed);
+}
+
+/* -- in its turn, for the units -- */
 
 void session_send(struct session *, struct command *);
 /* What logged_in began is done. */
@@ -74,7 +84,7 @@ void session_ready(struct session *);
 /* The login is of no use: as if the connection had broken. Not from within a command. */
 void session_fail(struct session *, const struct error *);
 
-/* -- on its thread, between its own files -- */
+/* -- in its turn, between its own files -- */
 
 /* session_queue.c: sends what may be sent. */
 void session_pump(struct session *);
@@ -85,6 +95,14 @@ void session_end_early(struct session *);
 void session_end_waiting(struct session *);
 /* Ends what is late or cancelled. */
 void session_watch_commands(struct session *, uint64_t now);
+
+/* session_gather.c: a command runs, and does no longer. */
+void session_expect(struct session *, const struct command *);
+void session_expect_no_more(struct session *, const struct command *);
+/* Before the thread sleeps. Lowers *until. */
+void session_gather(struct session *, uint64_t *until);
+/* What to serve: what has come is read when it was waited for long enough. */
+int session_gathered(struct session *, int revents);
 
 /* session_login.c: the address in use, or next. */
 const char *session_address(const struct session *);

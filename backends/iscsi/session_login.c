@@ -125,8 +125,10 @@ static void on_login(struct iscsi_context *ctx, int status, void *data, void *ar
 	struct session *s = arg;
 
 	login_forget(ctx);
-	if (status == SCSI_STATUS_REDIRECT && follow(s, ctx)) {
+	if (status == SCSI_STATUS_REDIRECT) {
 		s->broken = true;
+		if (!follow(s, ctx))
+			login_moved(&s->login, session_address(s), &s->error);
 		return;
 	}
 	if (status != SCSI_STATUS_GOOD) {
@@ -159,6 +161,7 @@ void session_connect(struct session *s)
 		return;
 	}
 	s->state = SESSION_LOGIN;
+	s->wake_bytes = 1;
 	if (iscsi_connect_async(s->ctx, session_address(s), on_connected, s) < 0) {
 		session_broken_by(s, EIO, "cannot connect to");
 		return;

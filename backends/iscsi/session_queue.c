@@ -111,6 +111,7 @@ static void on_response(struct iscsi_context *ctx, int status, void *data, void 
 
 	list_remove(&c->link);
 	s->n_running--;
+	session_expect_no_more(s, c);
 	if (c->given_up) {
 		finish_late(s, c);
 		return;
@@ -152,6 +153,7 @@ static void send_now(struct session *s, struct command *c)
 	}
 	if (!s->n_running++)
 		s->busy_ns = clock_now();
+	session_expect(s, c);
 	list_append(&s->running, &c->link);
 }
 
@@ -210,8 +212,11 @@ void session_end_early(struct session *s)
 void session_collect(struct session *s)
 {
 	for (struct list *l; (l = list_shift(&s->running));) {
+		struct command *c = container_of(l, struct command, link);
+
 		s->n_running--;
-		lost(s, container_of(l, struct command, link));
+		session_expect_no_more(s, c);
+		lost(s, c);
 	}
 }
 

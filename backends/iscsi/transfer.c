@@ -42,6 +42,14 @@ static void forget(struct transfer *t)
 	list_remove(&t->link);
 }
 
+static void stage_free(struct transfer *t)
+{
+	if (t->pieces != &t->one)
+		free(t->pieces);
+	if (t->iovs != &t->one_iov)
+		free(t->iovs);
+}
+
 void transfer_end(struct transfer *t)
 {
 	struct io *io = t->io;
@@ -51,8 +59,7 @@ void transfer_end(struct transfer *t)
 	/* Once it is done, nobody keeps the open unit. */
 	leave(t);
 	forget(t);
-	free(t->pieces);
-	free(t->iovs);
+	stage_free(t);
 	free(t->bounce);
 	free(t);
 	io->done(io, result, err.code ? &err : NULL);
@@ -100,10 +107,9 @@ static void on_piece(struct command *c, int result, const struct error *err)
 bool transfer_stage(struct transfer *t, size_t n, size_t parts,
 		    void (*next)(struct transfer *))
 {
-	free(t->pieces);
-	free(t->iovs);
-	t->pieces = calloc(n, sizeof(*t->pieces));
-	t->iovs = calloc(n * parts, sizeof(*t->iovs));
+	stage_free(t);
+	t->pieces = n == 1 ? &t->one : calloc(n, sizeof(*t->pieces));
+	t->iovs = n * parts == 1 ? &t->one_iov : calloc(n * parts, sizeof(*t->iovs));
 	t->next = next;
 	t->left = 0;
 	if (t->pieces && t->iovs)

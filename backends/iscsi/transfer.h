@@ -1,6 +1,6 @@
 /*
- * A read, write, flush or zeroing on its way, as stages of commands. Of the session's
- * thread, once it has been submitted.
+ * A read, write, flush or zeroing on its way, as stages of commands. In the session's
+ * turn, once it has been submitted.
  */
 #pragma once
 
@@ -24,9 +24,9 @@ struct transfer {
 	bool entered;
 	atomic_bool cancelled;
 	void (*next)(struct transfer *); /* stage */
-	struct piece *pieces;
-	struct iovec *iovs;
-	unsigned left; /* commands of this stage */
+	struct piece *pieces, one;
+	struct iovec *iovs, one_iov; /* for a stage of one command of one part */
+	unsigned left;		     /* commands of this stage */
 	uint8_t *bounce;
 	ssize_t result;
 	struct error error;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/iscsi/map.h"
+#include "backends/iscsi/naming.h"
 #include "backends/iscsi/scan.h"
 #include "backends/support/clock.h"
 
@@ -118,20 +119,55 @@ struct description {
 	char path[LUN_PATH], key[LUN_PATH];
 };
 
-static void run_describe(struct ask *a)
+static void answer_describe(struct ask *a)
 {
 	struct description *d = a->answer;
+
+	d->size = lun_size(a->lun);
+	lun_path(a->pool, a->lun, d->path);
+	lun_key(a->pool, a->lun, d->key);
+	ask_answer(a, 0, NULL);
+}
+
+struct named {
+	struct naming naming;
+	struct ask *ask;
+};
+
+/* A unit that tells nobody its name has none. */
+static void on_named(struct naming *n, int result, const struct error *err)
+{
+	struct named *named = container_of(n, struct named, naming);
+	struct ask *a = named->ask;
+
+	if (result == -ETIMEDOUT)
+		ask_answer(a, result, err);
+	else
+		answer_describe(a);
+	free(named);
+}
+
+static void run_describe(struct ask *a)
+{
 	struct error err = { 0 };
+	struct named *named;
 
 	a->lun = lun_find(a->pool, a->about.number, &err);
 	if (!a->lun) {
 		ask_answer(a, -err.code, &err);
 		return;
 	}
-	d->size = lun_size(a->lun);
-	lun_path(a->pool, a->lun, d->path);
-	lun_key(a->pool, a->lun, d->key);
-	ask_answer(a, 0, NULL);
+	if (a->lun->named || a->pool->direct) {
+		answer_describe(a);
+		return;
+	}
+	named = calloc(1, sizeof(*named));
+	if (!named) {
+		ask_answer(a, -ENOMEM, NULL);
+		return;
+	}
+	named->ask = a;
+	naming_start(&named->naming, &a->pool->session, a->lun, false, on_named);
 }
 
 /* A unit is provisioned whole, as libvirt sees it; only what the kernel has is physical.
@@ -149,7 +185,9 @@ int iscsi_vol_describe(void *pool, const char *name, struct volume_spec *out,
 		r = ask(pool, &(struct ask_about){ number, .answer_size = sizeof(*d) },
 			run_describe, &a, call, err);
 	if (r < 0)
-		return r;
+		return err->code
+			       ? r
+			       : error_code(err, -r, "cannot describe volume '%s'", name);
 	d = a->answer;
 	out->has_capacity = out->has_allocation = true;
 	out->capacity = out->allocation = d->size;
