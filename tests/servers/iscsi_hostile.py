@@ -3,7 +3,8 @@
 usage: iscsi_hostile.py FILE [PORT]
 
 FILE gets a line "NAME PORT" for each when all of them listen. PORT is a good target's: the servers
-named cut… pass its bytes on and end each connection at some point. It ends with its parent.
+named cut… pass its bytes on and end each connection at some point; those named moves… send who
+logs in there, by IPv4 or IPv6, or to themselves. It ends with its parent.
 """
 
 import itertools
@@ -39,7 +40,9 @@ def pdu(opcode, flags, request, stat_sn, data=b"", middle=b"", length=None):
     """An answer; middle is what each kind has at byte 36 and after."""
     head = bytes([opcode, flags, 0, 0, 0]) + (len(data) if length is None else length).to_bytes(
         3, "big")
-    numbers = struct.pack(">III", stat_sn, stat_sn + 1, stat_sn + 64)
+    # the window goes on behind the request, unless that was out of the order
+    expected = int.from_bytes(request[24:28], "big") + (not request[0] & 0x40)
+    numbers = struct.pack(">III", stat_sn, *((expected + n) % (1 << 32) for n in (0, 64)))
     whole = head + request[8:16] + request[16:20] + bytes(4) + numbers + middle
     return whole.ljust(HEADER, b"\0")[:HEADER] + data + bytes(-len(data) % 4)
 
@@ -85,11 +88,14 @@ def refuses(connection):
     connection.sendall(pdu(LOGIN | 0x20, 0, header, 0, middle=b"\x03\x01"))
 
 
-def moves(connection):
-    """The target moved to an address that is none."""
-    header, _ = receive_pdu(connection)
-    text = b"TargetAddress=" + b"%s%n" * 200 + b"\0"
-    connection.sendall(pdu(LOGIN | 0x20, 0, header, 0, text, middle=b"\x01\x01"))
+def moves_to(address):
+    """The target has moved; None: to where it is."""
+    def serve(connection):
+        header, _ = receive_pdu(connection)
+        to = address or b"127.0.0.1:%d,1" % connection.getsockname()[1]
+        connection.sendall(pdu(LOGIN | 0x20, 0, header, 0, b"TargetAddress=" + to + b"\0",
+                               middle=b"\x01\x01"))
+    return serve
 
 
 # -- what comes after one --
@@ -101,7 +107,8 @@ def login(connection):
         if header[0] & 0x3f != LOGIN:
             raise ConnectionError
         final = header[1] & 0x83 == 0x83
-        text = b"" if final else b"AuthMethod=None\0"
+        # libiscsi takes silence for consent to digests
+        text = b"HeaderDigest=None\0" if final else b"AuthMethod=None\0"
         connection.sendall(pdu(LOGIN | 0x20, header[1], header, number, text))
         if final:
             return number + 1
@@ -154,6 +161,51 @@ def wrong_tag(connection):
         number += 1
 
 
+def grows(connection):
+    """A good target of one disk with zeros, which has 8 MiB until it is told to flush, then 16, and
+    says so; the next time, half of them."""
+    number, blocks, sizes, news = login(connection), 16384, [32768, 8192], False
+
+    def check(header, key, code):
+        sense = bytes([0x70, 0, key, 0, 0, 0, 0, 10, 0, 0, 0, 0]) + code.to_bytes(2, "big") + bytes(4)
+        answer = pdu(0x21, 0x80, header, number, bytes([0, len(sense)]) + sense)
+        connection.sendall(answer[:3] + b"\2" + answer[4:])
+
+    def give(header, data):
+        for at in range(0, len(data), 65536):
+            last = at + 65536 >= len(data)
+            connection.sendall(pdu(0x25, 0x81 if last else 0, header, number, data[at:at + 65536],
+                                   struct.pack(">II", at // 65536, at)))
+
+    while True:
+        header, _ = receive_pdu(connection)
+        cdb, asked = header[32:48], int.from_bytes(header[20:24], "big")
+        if header[0] & 0x3f == NOP:
+            connection.sendall(pdu(0x20, 0x80, header, number))
+        elif header[0] & 0x3f != SCSI:
+            return
+        elif cdb[0] == 0xa0:
+            give(header, struct.pack(">II", 8, 0) + b"\0\1" + bytes(6))
+        elif cdb[0] == 0x12 and not cdb[1] & 1:
+            give(header, b"\0\0\6\2\x1f\0\0\0STORAGE grows           1   ")
+        elif cdb[0] == 0x12 and cdb[2] == 0x83:
+            give(header, b"\0\x83\0\x0c\1\3\0\x08" + b"\x50" + bytes(6) + b"\1")
+        elif news and cdb[0] != 0x12:
+            news = False
+            check(header, 6, 0x2a09)
+        elif cdb[0] == 0x9e and cdb[1] & 0x1f == 0x10:
+            give(header, struct.pack(">QI", blocks - 1, 512) + bytes(20))
+        elif cdb[0] == 0x88:
+            give(header, bytes(asked))
+        elif cdb[0] in (0, 0x91):
+            if cdb[0] == 0x91 and sizes:
+                blocks, news = sizes.pop(0), True
+            connection.sendall(pdu(0x21, 0x80, header, number))
+        else:
+            check(header, 5, 0x2000)
+        number += 1
+
+
 NOISE = random.Random(3)
 
 SERVERS = {
@@ -164,10 +216,11 @@ SERVERS = {
     "half": half,
     "huge": huge,
     "refuses": refuses,
-    "moves": moves,
+    "moves": moves_to(b"%s%n" * 200),
     "login-then-silent": login_then_silent,
     "login-then-garbage": login_then_garbage,
     "wrong-tag": wrong_tag,
+    "grows": grows,
     "liar-nothing": liar(lambda n: b""),
     "liar-zeros": liar(bytes),
     "liar-ones": liar(lambda n: b"\xff" * n),
@@ -240,7 +293,11 @@ def main():
         good = int(sys.argv[2])
         # first at every point of logins and questions, then only ever so often
         servers = {"cut-early": cuts(good, itertools.count(1, 97)),
-                   "cut-late": cuts(good, itertools.count(700000, 1111))}
+                   "cut-late": cuts(good, itertools.count(700000, 1111)),
+                   "moves-4": moves_to(b"127.0.0.1:%d,1" % good),
+                   "moves-6": moves_to(b"[::1]:%d" % good),
+                   "moves-name": moves_to(b"localhost:%d,1" % good),
+                   "moves-round": moves_to(None)}
     lines = "".join(f"{name} {listen(serve)}\n" for name, serve in servers.items())
     with open(sys.argv[1] + ".new", "w") as f:
         f.write(lines)
