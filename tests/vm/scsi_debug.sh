@@ -1,7 +1,9 @@
 #!/bin/sh
 # A scsi pool on scsi_debug: several targets and units, one that is write-protected, no links by path, and
 # an adapter that goes with its driver.
-# limit: 60
+# limit: 90
+# shellcheck disable=SC2034
+mount_options=timeout=5
 . "${0%/*}/vm.sh"
 need_backend scsi
 need lsblk
@@ -45,6 +47,26 @@ done
 echo 3 >/sys/bus/pseudo/drivers/scsi_debug/max_luns
 put "$pool/ctl" refresh
 [ "$(ls "$vols" | wc -l)" = 6 ] || fail "the volumes are: $(ls "$vols")"
+
+# one that does not answer hurts itself alone
+dir_pool other
+echo here >"$storage/pools/other/volumes/v"
+echo 10 >"/sys/bus/scsi/devices/$number:0:0:0/timeout"
+echo 4 >/sys/bus/pseudo/drivers/scsi_debug/opts
+echo 1 >/sys/bus/pseudo/drivers/scsi_debug/every_nth
+dd if="$vols/unit:0:0:0" of="$tmp/out" bs=4k count=1 iflag=direct 2>"$tmp/err.dd" &
+asking=$!
+begun=$(date +%s)
+is here "$storage/pools/other/volumes/v"
+is running "$pool/state"
+cat "$pool/error" "$pool/xml" >"$tmp/out"
+[ "$(ls "$vols" | wc -l)" = 6 ] || fail "the volumes are: $(ls "$vols")"
+wait "$asking" && fail "a unit that does not answer was read"
+grep -q 'timed out' "$tmp/err.dd" || fail "dd said: $(cat "$tmp/err.dd")"
+[ $(($(date +%s) - begun)) -lt 50 ] || fail "it did not end within ten times the timeout"
+echo 0 >/sys/bus/pseudo/drivers/scsi_debug/every_nth
+echo 0 >/sys/bus/pseudo/drivers/scsi_debug/opts
+eventually 30 dd if="$vols/unit:0:0:0" of="$tmp/out" bs=4k count=1 iflag=direct
 
 # the adapter goes: never an empty list
 eventually 20 modprobe -r scsi_debug
