@@ -77,8 +77,8 @@ int tool_failed(const struct tool *t, struct error *err, const char *what)
 			 (int)(at - said), said, t->path, at + strlen(name));
 }
 
-/* udev holds the lock while it reads a table anew, when the kernel knows no partitions
- * for a moment. */
+/* udev has the lock alone while it reads a table anew, when the kernel knows no
+ * partitions for a moment. */
 static int lock(struct tool *t, struct error *err)
 {
 	struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
@@ -88,7 +88,8 @@ static int lock(struct tool *t, struct error *err)
 	if (t->fd < 0 || fstat(t->fd, &st) < 0)
 		return error_errno(err, "cannot open device '%s'", t->path);
 	t->device = S_ISBLK(st.st_mode) ? st.st_rdev : 0;
-	for (int i = 0; flock(t->fd, LOCK_EX | LOCK_NB) < 0; i++) {
+	for (int i = 0; flock(t->fd, (t->writes ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0;
+	     i++) {
 		if (errno != EWOULDBLOCK)
 			return error_errno(err, "cannot lock device '%s'", t->path);
 		if (i == LOCK_TRIES)
