@@ -60,11 +60,12 @@ static int check_alone(const struct logical_pool *p, const struct lv *lv,
 	return 0;
 }
 
-/* alone: what is done to it, where nothing may stand on it; else NULL. */
+/* alone: what is done to it, where nothing may stand on it; else NULL. whole: see
+ * group_look(). */
 static int find_target(struct logical_pool *p, const char *name, const char *alone,
-		       struct target *t, struct call *call, struct error *err)
+		       bool whole, struct target *t, struct call *call, struct error *err)
 {
-	int r = group_look(p, alone, call, err);
+	int r = group_look(p, whole, call, err);
 
 	if (r < 0)
 		return r;
@@ -103,7 +104,7 @@ int logical_vol_delete(void *pool, const char *name, struct call *call, struct e
 	struct logical_pool *p = pool;
 	AUTO_TARGET struct target t = { 0 };
 	struct lvm_command c;
-	int r = find_target(p, name, "removed", &t, call, err);
+	int r = find_target(p, name, "removed", true, &t, call, err);
 
 	if (r == 0 && t.active)
 		r = block_check_unused(t.path, err);
@@ -136,7 +137,7 @@ int logical_vol_rename(void *pool, const char *from, const char *to, unsigned fl
 	int r = logical_name_check(p->name, to, err);
 
 	if (r == 0)
-		r = find_target(p, from, NULL, &t, call, err);
+		r = find_target(p, from, NULL, false, &t, call, err);
 	if (r < 0)
 		return r;
 	lvm_begin(&c, "lvrename", p->name, from, to, NULL);
@@ -265,7 +266,7 @@ int logical_vol_resize(void *pool, const char *name, uint64_t size, unsigned fla
 	AUTO_TARGET struct target t = { 0 };
 	struct sizing to = { .name = name };
 	struct error why = { 0 };
-	int r = find_target(p, name, "resized", &t, call, err);
+	int r = find_target(p, name, "resized", false, &t, call, err);
 
 	if (r == 0)
 		r = check_resizable(&t, name, err);
@@ -312,7 +313,7 @@ int logical_vol_wipe(void *pool, const char *name, const char *algorithm,
 	struct logical_pool *p = pool;
 	AUTO_TARGET struct target t = { 0 };
 	bool trims = !strcmp(algorithm, "trim");
-	int r = find_target(p, name, NULL, &t, call, err);
+	int r = find_target(p, name, NULL, false, &t, call, err);
 
 	if (r < 0)
 		return r;

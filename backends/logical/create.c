@@ -132,6 +132,7 @@ static bool patch_created(struct vg *r, const void *arg)
 {
 	const struct plan *plan = arg;
 	struct lv *lv = vg_add(r, plan->name);
+	char **of;
 
 	if (!lv)
 		return false;
@@ -141,10 +142,11 @@ static bool patch_created(struct vg *r, const void *arg)
 		   : plan->kind == LV_THIN ? 0
 					   : plan->room;
 	r->free -= MIN(r->free, lv->room);
-	if (plan->kind != LV_THIN || plan->has_origin)
+	if (!*plan->of)
 		return true;
-	lv->pool = strdup(strchr(plan->of, '/') + 1);
-	return lv->pool;
+	of = plan->has_origin ? &lv->origin : &lv->pool;
+	*of = strdup(strchr(plan->of, '/') + 1);
+	return *of;
 }
 
 static int carry_out(struct logical_pool *p, const struct plan *plan, struct call *call,

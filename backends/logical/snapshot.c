@@ -166,7 +166,8 @@ static bool patch_taken(struct vg *g, const void *arg)
 	lv->kind = s->thin ? LV_THIN : LV_SNAPSHOT;
 	lv->snap = strdup(s->tag + strlen(LOGICAL_TAG_SNAPSHOT));
 	lv->snap_of = strdup(s->tag_of + strlen(LOGICAL_TAG_OF));
-	return lv->snap && lv->snap_of;
+	lv->origin = strdup(strchr(s->of, '/') + 1);
+	return lv->snap && lv->snap_of && lv->origin;
 }
 
 /*

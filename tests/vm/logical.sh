@@ -101,6 +101,15 @@ expect_errno ENOSPC dd if=/dev/urandom of="$pool/volumes/v" bs=64k status=none
 size 4194304 "$pool/volumes/v"
 refuse ENOSPC 'bytes left' put "$pool/info/v/capacity" 100G
 
+# growing until the group has no more
+lvcreate -qqy -n filler -l $(($(vg vg_free_count) - 4)) vg0
+head -c 20000000 /dev/urandom >"$tmp/big"
+expect_errno ENOSPC cp "$tmp/big" "$pool/volumes/big"
+size 16777216 "$pool/volumes/big"
+cmp -n 16777216 "$tmp/big" "$pool/volumes/big"
+lvremove -qqy vg0/filler
+rm "$pool/volumes/big"
+
 # in use by a process
 sleep 600 3</dev/vg0/v &
 user=$!
