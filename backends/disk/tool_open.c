@@ -9,7 +9,7 @@
 
 #include "backends/disk/tool.h"
 
-#define LOCK_TRIES    500
+#define LOCK_TRIES    1500
 #define LOCK_PAUSE_NS 10000000
 
 static const struct {
