@@ -147,6 +147,7 @@ struct behind {
 	pthread_mutex_t lock; /* guards the rest */
 	struct list early;    /* answered, on their way */
 	struct list waiting;  /* for those */
+	atomic_uint_fast64_t *of_pool;
 	uint64_t bytes, serial;
 	unsigned n_early, unanswered; /* writes */
 	unsigned deep;		      /* writes to come of which none is answered early */
@@ -158,7 +159,9 @@ struct behind {
 	void *stored_arg;
 };
 
-void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void *vol);
+/* of_pool: the bytes of all its early writes. */
+void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void *vol,
+		 atomic_uint_fast64_t *of_pool);
 void behind_exit(struct behind *b);
 
 /* What an opener starts from: earlier losses are not its own. */
@@ -259,6 +262,7 @@ struct rbd_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct list images;
+	atomic_uint_fast64_t early_bytes; /* of their early writes */
 	struct roll roll;
 	struct snaps *snaps; /* of the image looked at last; NULL: none */
 	struct pulse pulse;

@@ -22,6 +22,7 @@
 
 #define BYTES_MOST (UINT64_C(16) << 20) /* of early writes */
 #define EARLY_MOST 256
+#define POOL_MOST  (UINT64_C(64) << 20) /* bytes of all images, about */
 #define DEEP	   256 /* a client that had several on their way once goes on so */
 #define SMALL	   (64u << 10) /* is copied faster than another thread answers */
 
@@ -38,11 +39,12 @@ struct flight {
 	void *copy; /* of an early write's bytes */
 };
 
-void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void *vol)
+void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void *vol,
+		 atomic_uint_fast64_t *of_pool)
 {
 	pthread_condattr_t attr;
 
-	*b = (struct behind){ .submit = submit, .vol = vol };
+	*b = (struct behind){ .submit = submit, .vol = vol, .of_pool = of_pool };
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -117,7 +119,7 @@ static bool is_early(struct behind *b, uint64_t len)
 	else if (b->deep)
 		b->deep--;
 	return (!b->deep || len <= SMALL) && b->n_early < EARLY_MOST &&
-	       b->bytes + len <= BYTES_MOST;
+	       b->bytes + len <= BYTES_MOST && atomic_load(b->of_pool) + len <= POOL_MOST;
 }
 
 static void begin_write(struct behind *b, struct flight *f)
@@ -129,6 +131,7 @@ static void begin_write(struct behind *b, struct flight *f)
 	}
 	f->serial = b->serial++;
 	list_append(&b->early, &f->link);
+	atomic_fetch_add(b->of_pool, f->len);
 	b->bytes += f->len;
 	b->n_early++;
 }
@@ -204,6 +207,7 @@ static void count_landed(struct behind *b, struct flight *f, ssize_t result,
 {
 	if (f->early) {
 		list_remove(&f->link);
+		atomic_fetch_sub(b->of_pool, f->len);
 		b->bytes -= f->len;
 		b->n_early--;
 		if (!f->asked && result != (ssize_t)f->len)

@@ -47,7 +47,7 @@ static struct image *image_new(struct rbd_pool *p, const char *name, const char 
 	if (!i)
 		return NULL;
 	i->pool = p;
-	behind_init(&i->behind, image_submit, i);
+	behind_init(&i->behind, image_submit, i, &p->early_bytes);
 	i->name = strdup(name);
 	i->snap = snap ? strdup(snap) : NULL;
 	if (!i->name || (snap && !i->snap)) {

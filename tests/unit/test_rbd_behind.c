@@ -19,6 +19,7 @@ static unsigned n_submitted;
 static struct behind behind;
 static uint64_t seen;
 static unsigned stored;
+static atomic_uint_fast64_t of_pool;
 
 static void store(void *vol, struct io *io)
 {
@@ -29,13 +30,14 @@ static void store(void *vol, struct io *io)
 static int begin(void **state)
 {
 	n_submitted = stored = 0;
-	behind_init(&behind, store, &behind);
+	behind_init(&behind, store, &behind, &of_pool);
 	seen = behind_seen(&behind);
 	return 0;
 }
 
 static int end(void **state)
 {
+	assert_int_equal(atomic_load(&of_pool), 0);
 	behind_exit(&behind);
 	return 0;
 }
