@@ -87,7 +87,11 @@ head -c $((5 * M)) "$tmp/data" >"$tmp/first"
 sheep_same snapped "$tmp/first" s
 cmp -n $((5 * M)) snapshots/snapped/s "$tmp/first" || fail "the snapshot has other bytes"
 [ "$(head -c 5 volumes/snapped)" = later ] || fail "what was written after the snapshot"
-rm snapshots/snapped/s volumes/snapped
+mkdir info/cloned
+put info/cloned/xml "<volume><name>cloned</name><backingStore><path>snapped@s</path></backingStore>
+	</volume>"
+cmp -n $((5 * M)) volumes/cloned "$tmp/first" || fail "a clone of it has other bytes"
+rm volumes/cloned snapshots/snapped/s volumes/snapped
 
 # -- so does whoever reads it or makes it larger while the writer has it open --
 
