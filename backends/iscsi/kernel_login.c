@@ -13,16 +13,17 @@
 #include "backends/support/run.h"
 
 #define REASON	   160
-#define LOGIN_S	   8 /* for one address, and for each try later */
+#define LOGIN_S	   15 /* for one address, and for each try later */
 #define CLEANUP_NS (20 * NS_PER_S)
 
 /* Exit statuses of iscsiadm(8). */
-#define STATUS_LOGIN	 5
-#define STATUS_TIMEOUT	 8
-#define STATUS_EXISTS	 15
-#define STATUS_FATAL	 19
-#define STATUS_NO_ISCSID 20
-#define STATUS_REFUSED	 24
+#define STATUS_LOGIN	   5
+#define STATUS_TIMEOUT	   8
+#define STATUS_PDU_TIMEOUT 11
+#define STATUS_EXISTS	   15
+#define STATUS_FATAL	   19
+#define STATUS_NO_ISCSID   20
+#define STATUS_REFUSED	   24
 
 static int iscsiadm(const char *const *argv, struct call *call, int *status,
 		    struct error *err)
@@ -73,6 +74,7 @@ static int refused(const struct login *l, const char *address, int status,
 		   const struct error *said, struct error *err)
 {
 	char why[REASON];
+	bool late;
 
 	switch (status) {
 	case STATUS_REFUSED:
@@ -94,7 +96,8 @@ static int refused(const struct login *l, const char *address, int status,
 				 "start it (systemctl start iscsid)",
 				 l->target);
 	default:
-		return error_set(err, status == STATUS_TIMEOUT ? ETIMEDOUT : said->code,
+		late = status == STATUS_TIMEOUT || status == STATUS_PDU_TIMEOUT;
+		return error_set(err, late ? ETIMEDOUT : said->code,
 				 "cannot log in to target '%s' at %s: %s", l->target,
 				 address, reason(said, why));
 	}

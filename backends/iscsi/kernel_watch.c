@@ -15,9 +15,10 @@
 #include "backends/common/uevent.h"
 #include "backends/iscsi/kernel_login.h"
 #include "backends/support/clock.h"
+#include "backends/support/log.h"
 
 #define LOOK_NS	   NS_PER_S
-#define RESCAN_NS  (30 * NS_PER_S)
+#define RESCAN_NS  (60 * NS_PER_S)
 #define STACK_SIZE (256 * 1024)
 
 struct kernel_watch {
@@ -84,11 +85,17 @@ static void rescan(struct kernel_watch *w)
 {
 	struct call call = { .deadline_ns = clock_now() + RESCAN_NS,
 			     .cancelled = &w->cancelled };
+	struct error err = { 0 };
+	int r;
 
 	w->rescan = false;
 	pthread_mutex_unlock(&w->lock);
-	kernel_rescan(w->sid, &call, NULL);
+	r = kernel_rescan(w->sid, &call, &err);
 	pthread_mutex_lock(&w->lock);
+	if (r == -ETIMEDOUT)
+		w->rescan = true; /* again, unless the target turns out to be away */
+	else if (r < 0 && !w->ends)
+		log_warning("target '%s': %s", w->target, err.text);
 }
 
 static void *run(void *arg)
@@ -99,9 +106,7 @@ static void *run(void *arg)
 	while (!w->ends) {
 		struct timespec at = clock_timespec(clock_now() + LOOK_NS);
 
-		if (!w->rescan)
-			pthread_cond_clockwait(&w->changed, &w->lock, CLOCK_MONOTONIC,
-					       &at);
+		pthread_cond_clockwait(&w->changed, &w->lock, CLOCK_MONOTONIC, &at);
 		if (!w->ends)
 			look(w);
 		if (!w->ends && w->rescan && !w->away)

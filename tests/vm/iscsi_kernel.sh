@@ -94,12 +94,16 @@ put "$storage/secrets/san" 'wrong'
 mkdir "$pool"
 define san 3260 "$target"
 is inactive "$pool/state"
-grep -q "refuses the initiator.*'host'" "$pool/error" || fail "the error is: $(cat "$pool/error")"
+wrong() # on a busy machine the target may be too slow at first
+{
+	! put "$pool/ctl" start && grep -q "refuses the initiator.*'host'" "$pool/error"
+}
+eventually 60 wrong
 nothing_left
 
 put "$storage/secrets/san" 'pass word#1'
 env printf 'disks\nword of disks\n' >"$storage/secrets/san%2Fmutual"
-put "$pool/ctl" start
+eventually 60 put "$pool/ctl" start
 is running "$pool/state"
 [ "$(sessions)" = 1 ] || fail "there are $(sessions) sessions"
 [ "$(ls "$pool/volumes")" = "unit:0:0:0
@@ -169,7 +173,7 @@ nothing_left
 
 # -- somebody logs out --
 
-put "$pool/ctl" start
+eventually 60 put "$pool/ctl" start
 iscsiadm.real -m session --logout
 eventually 60 is away "$pool/state"
 grep -q 'logged out' "$pool/error" || fail "the error is: $(cat "$pool/error")"
@@ -186,7 +190,7 @@ refused() # PORT TARGET
 	nothing_left
 }
 refused 3260 iqn.2026-11.test:none
-grep -q "no target 'iqn.2026-11.test:none'" "$pool/error" || fail "the error is: $(cat "$pool/error")"
+grep -q "target 'iqn.2026-11.test:none'" "$pool/error" || fail "the error is: $(cat "$pool/error")"
 refused 3261 "$target"
 grep -q 127.0.0.1:3261 "$pool/error" || fail "the error is: $(cat "$pool/error")"
 refused 3260 ../x
@@ -198,7 +202,7 @@ echo 0 >"$tpg/attrib/authentication"
 iscsiadm.real -m node -T "$target" -p 127.0.0.1:3260 -I default -o new
 iscsiadm.real -m node -T "$target" -p 127.0.0.1:3260 --login
 define san 3260 "$target"
-[ "$(cat "$pool/state")" = running ] || put "$pool/ctl" start
+[ "$(cat "$pool/state")" = running ] || eventually 60 put "$pool/ctl" start
 [ "$(sessions)" = 1 ] || fail "there are $(sessions) sessions"
 cmp -n 1048576 /dev/zero "$volume"
 put "$pool/ctl" stop
