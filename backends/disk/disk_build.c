@@ -66,13 +66,23 @@ static int check_empty(int fd, const struct disk *disk, const char *path,
 		path, blank ? table.label : found.type);
 }
 
+/* What can refuse comes first, while all that was there is there. */
+static int overwrite(int fd, const struct disk *disk, const char *path,
+		     const char *const *vacate, struct call *call, struct error *err)
+{
+	AUTO_TABLE struct disk_table table = { 0 };
+	int r = disk_run(disk, path, vacate, true, call, &table, err);
+
+	return r < 0 ? r : device_wipe_marks(fd, path, err);
+}
+
 /* The claim lasts until the table is there: nobody can begin to use the device. */
 int disk_build(const struct pool_spec *spec, const struct host *host,
 	       enum build_mode mode, struct call *call, struct error *err)
 {
 	AUTO_TABLE struct disk_table table = { 0 };
 	AUTO_FD int fd = -1;
-	const char *path = NULL, *label = NULL, *arguments[] = { "label", NULL, NULL };
+	const char *path = NULL, *label = NULL, *arguments[] = { "vacate", NULL, NULL };
 	struct disk disk;
 	int r = disk_of_spec(spec, &disk, &path, &label, err);
 
@@ -81,12 +91,13 @@ int disk_build(const struct pool_spec *spec, const struct host *host,
 	fd = device_claim(path, err);
 	if (fd < 0)
 		return fd;
-	r = mode == BUILD_OVERWRITE ? device_wipe_marks(fd, path, err)
+	/* as libvirt has it */
+	arguments[1] = strcmp(label, "unknown") ? label : "dos";
+	r = mode == BUILD_OVERWRITE ? overwrite(fd, &disk, path, arguments, call, err)
 				    : check_empty(fd, &disk, path, call, err);
 	if (r < 0)
 		return r;
-	/* as libvirt has it */
-	arguments[1] = strcmp(label, "unknown") ? label : "dos";
+	arguments[0] = "label";
 	return disk_run(&disk, path, arguments, true, call, &table, err);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/disk/disk.h"
+#include "backends/support/clock.h"
 
 static int no_memory(const struct disk_pool *p, struct error *err)
 {
@@ -52,22 +53,53 @@ static int run(struct disk_pool *p, const char *const *arguments, bool changes,
 	return r;
 }
 
+/* A change may take its time, and a disk that hangs all of it. */
+static int turn_take(struct disk_pool *p, const struct call *call, struct error *err)
+{
+	struct timespec at = clock_timespec(call->deadline_ns);
+
+	if (!call->deadline_ns)
+		pthread_mutex_lock(&p->changing);
+	else if (pthread_mutex_clocklock(&p->changing, CLOCK_MONOTONIC, &at) != 0)
+		return error_set(
+			err, ETIMEDOUT,
+			"the partitions of %s are being read or changed still: try "
+			"again",
+			p->disk.name);
+	return 0;
+}
+
 int disk_load(struct disk_pool *p, struct call *call, struct error *err)
 {
 	const char *const show[] = { "show", NULL };
+	int r = turn_take(p, call, err);
 
-	SCOPED_LOCK(&p->changing);
-	return run(p, show, false, call, err);
+	if (r < 0)
+		return r;
+	r = run(p, show, false, call, err);
+	pthread_mutex_unlock(&p->changing);
+	return r;
+}
+
+static void set_own(struct disk_pool *p, unsigned number)
+{
+	SCOPED_LOCK(&p->lock);
+	p->own = number;
 }
 
 int disk_change(struct disk_pool *p, unsigned number, const char *const *arguments,
 		struct call *call, struct error *err)
 {
-	SCOPED_LOCK(&p->changing);
-	pthread_mutex_lock(&p->lock);
-	p->own = number;
-	pthread_mutex_unlock(&p->lock);
-	return run(p, arguments, true, call, err);
+	int r = turn_take(p, call, err);
+
+	if (r < 0)
+		return r;
+	set_own(p, number);
+	r = run(p, arguments, true, call, err);
+	if (r < 0)
+		set_own(p, 0); /* nothing will be told */
+	pthread_mutex_unlock(&p->changing);
+	return r;
 }
 
 bool disk_is_echo(struct disk_pool *p, unsigned number, bool moved)

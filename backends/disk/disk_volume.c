@@ -243,12 +243,24 @@ static const struct disk_part *part_in(const struct disk_table *t,
 	return disk_table_find(t, part->number);
 }
 
+/* Alone, until it is closed: nobody begins to use what is cut off. */
+static int claim(const char *node, int *fd, struct error *err)
+{
+	int r = block_check_unused(node, err);
+
+	if (r < 0)
+		return r;
+	*fd = open(node, O_RDONLY | O_EXCL | O_CLOEXEC);
+	return *fd < 0 ? error_errno(err, "cannot have '%s' alone", node) : 0;
+}
+
 int disk_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		    struct call *call, struct error *err)
 {
 	struct disk_pool *p = pool;
 	AUTO_TABLE struct disk_table table = { 0 };
 	AUTO_FREE char *node = NULL;
+	AUTO_FD int fd = -1;
 	struct kernel_part part;
 	const struct disk_part *found;
 	char number[16], size_[32];
@@ -260,13 +272,14 @@ int disk_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		return r;
 	found = part_in(&table, &part);
 	if (found && found->kind != DISK_EXTENDED && flags & RESIZE_SHRINK)
-		r = block_check_unused(node, err);
+		r = claim(node, &fd, err);
 	if (r < 0)
 		return r;
 	snprintf(number, sizeof(number), "%u", part.number);
 	snprintf(size_, sizeof(size_), "%" PRIu64, size);
 
-	const char *const resize[] = { "resize", number, size_, NULL };
+	const char *const resize[] = { flags & RESIZE_SHRINK ? "shrink" : "grow", number,
+				       size_, NULL };
 
 	return disk_change(p, part.number, resize, call, err);
 }

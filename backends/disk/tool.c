@@ -6,9 +6,10 @@
 
 #include "backends/disk/tool.h"
 
-#define USAGE                                                        \
-	"disk-table [-p PREFIX] DEVICE show | label NAME | clear | " \
-	"create NUMBER KIND FORMAT SIZE | resize NUMBER SIZE | remove NUMBER"
+#define USAGE                                                                        \
+	"disk-table [-p PREFIX] DEVICE show | vacate LABEL | label LABEL | clear | " \
+	"create NUMBER KIND FORMAT SIZE | grow NUMBER SIZE | shrink NUMBER SIZE | "  \
+	"remove NUMBER"
 
 static int misused(struct error *err)
 {
@@ -27,6 +28,11 @@ static bool read_number(const char *text, uint64_t most, uint64_t *out)
 static int run_show(struct tool *t, char **argv, struct error *err)
 {
 	return 0;
+}
+
+static int run_vacate(struct tool *t, char **argv, struct error *err)
+{
+	return tool_vacate(t, argv[0], err);
 }
 
 static int run_label(struct tool *t, char **argv, struct error *err)
@@ -51,14 +57,24 @@ static int run_create(struct tool *t, char **argv, struct error *err)
 	return tool_create(t, number, kind, argv[2], size, err);
 }
 
-static int run_resize(struct tool *t, char **argv, struct error *err)
+static int resize(struct tool *t, char **argv, bool shrink, struct error *err)
 {
 	uint64_t number, size;
 
 	if (!read_number(argv[0], DISK_PARTS_MAX, &number) ||
 	    !read_number(argv[1], INT64_MAX, &size))
 		return misused(err);
-	return tool_resize(t, number, size, err);
+	return tool_resize(t, number, size, shrink, err);
+}
+
+static int run_grow(struct tool *t, char **argv, struct error *err)
+{
+	return resize(t, argv, false, err);
+}
+
+static int run_shrink(struct tool *t, char **argv, struct error *err)
+{
+	return resize(t, argv, true, err);
 }
 
 static int run_remove(struct tool *t, char **argv, struct error *err)
@@ -76,9 +92,10 @@ static const struct operation {
 	bool needs_table, writes;
 	int (*run)(struct tool *, char **argv, struct error *);
 } operations[] = {
-	{ "show", 0, false, false, run_show },	 { "label", 1, false, true, run_label },
-	{ "clear", 0, true, true, run_clear },	 { "create", 4, true, true, run_create },
-	{ "resize", 2, true, true, run_resize }, { "remove", 1, true, true, run_remove },
+	{ "show", 0, false, false, run_show },	 { "vacate", 1, false, true, run_vacate },
+	{ "label", 1, false, true, run_label },	 { "clear", 0, true, true, run_clear },
+	{ "create", 4, true, true, run_create }, { "grow", 2, true, true, run_grow },
+	{ "shrink", 2, true, true, run_shrink }, { "remove", 1, true, true, run_remove },
 };
 
 static const struct operation *find_operation(const char *name, int arguments)
@@ -102,6 +119,8 @@ static int carry_out(struct tool *t, const struct operation *o, char **argv,
 				 "there is no table of partitions on '%s' any longer",
 				 t->path);
 	r = o->run(t, argv, err);
+	if (r == 0 && o->run == run_vacate)
+		return tool_show(t, err);
 	/* what was written is what counts: not every mark can be */
 	if (r == 0 && o->writes)
 		r = tool_read(t, err);
@@ -130,6 +149,7 @@ static int take_arguments(int argc, char **argv, struct tool *t, struct error *e
 		return misused(err);
 	t->path = argv[0];
 	t->writes = o->writes;
+	t->anew = o->run == run_vacate || o->run == run_label;
 	return carry_out(t, o, argv + 2, err);
 }
 

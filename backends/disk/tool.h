@@ -22,6 +22,7 @@ struct tool {
 	dev_t device;	    /* 0: a plain file, which no kernel knows partitions of */
 	int fd;		    /* to read, and locked: by the device's own name */
 	bool writes;
+	bool anew; /* what table there is does not matter */
 	PedDevice *dev;
 	PedDisk *disk; /* NULL: no table */
 	char label[DISK_LABEL_MAX];
@@ -54,6 +55,9 @@ bool tool_has_extended(const struct tool *t);
 
 /* -- tool_change.c: each writes the table and tells the kernel -- */
 
+/* Whether such a table can be made; and the kernel forgets the partitions that are there.
+ * Writes nothing. -EBUSY: one of these is in use. */
+int tool_vacate(struct tool *t, const char *label, struct error *err);
 int tool_make_label(struct tool *t, const char *label, struct error *err);
 /* Removes the table. */
 int tool_clear(struct tool *t, struct error *err);
@@ -61,7 +65,9 @@ int tool_clear(struct tool *t, struct error *err);
  * another. */
 int tool_create(struct tool *t, unsigned number, enum disk_kind kind, const char *format,
 		uint64_t size, struct error *err);
-int tool_resize(struct tool *t, unsigned number, uint64_t size, struct error *err);
+/* Only in the direction that is asked for. */
+int tool_resize(struct tool *t, unsigned number, uint64_t size, bool shrink,
+		struct error *err);
 /* -EBUSY: it is in use, or others would be renumbered. */
 int tool_remove(struct tool *t, unsigned number, struct error *err);
 

@@ -28,25 +28,47 @@ static int commit(struct tool *t, struct error *err)
 	return 0;
 }
 
-int tool_make_label(struct tool *t, const char *label, struct error *err)
+/* In memory alone. */
+static PedDisk *fresh(const struct tool *t, const char *label, struct error *err)
 {
-	PedDiskType *type =
-		tool_label(label) ? ped_disk_type_get(tool_label(label)) : NULL;
+	const char *name = tool_label(label);
+	PedDiskType *type = name ? ped_disk_type_get(name) : NULL;
 	PedDisk *disk = type ? ped_disk_new_fresh(t->dev, type) : NULL;
-	int r;
 
 	if (!type)
-		return error_set(err, EOPNOTSUPP,
-				 "libparted here knows no tables of the format '%s'",
-				 label);
+		error_set(err, EOPNOTSUPP,
+			  "libparted here knows no tables of the format '%s'", label);
+	else if (!disk)
+		tool_failed(t, err, "make a table of partitions on");
+	return disk;
+}
+
+int tool_vacate(struct tool *t, const char *label, struct error *err)
+{
+	PedDisk *disk = fresh(t, label, err);
+	int r;
+
 	if (!disk)
-		return tool_failed(t, err, "make a table of partitions on");
+		return -err->code;
+	ped_disk_destroy(disk);
+	r = kernel_remove_all(t, err);
+	if (r < 0)
+		kernel_sync(t, NULL);
+	return r;
+}
+
+int tool_make_label(struct tool *t, const char *label, struct error *err)
+{
+	int r = tool_vacate(t, label, err);
+	PedDisk *disk = r < 0 ? NULL : fresh(t, label, err);
+
+	if (!disk)
+		return -err->code;
 	if (t->disk)
 		ped_disk_destroy(t->disk);
 	t->disk = disk;
 	strcpy(t->label, label);
-	r = kernel_remove_all(t, err);
-	return r < 0 ? r : commit(t, err);
+	return commit(t, err);
 }
 
 int tool_clear(struct tool *t, struct error *err)
@@ -314,7 +336,8 @@ static int check_around(const struct tool *t, const PedPartition *part, PedSecto
 	return 0;
 }
 
-int tool_resize(struct tool *t, unsigned number, uint64_t size, struct error *err)
+int tool_resize(struct tool *t, unsigned number, uint64_t size, bool shrink,
+		struct error *err)
 {
 	PedPartition *part = find(t, number, err);
 	PedSector begin, was, most, least, end;
@@ -334,8 +357,11 @@ int tool_resize(struct tool *t, unsigned number, uint64_t size, struct error *er
 			" bytes: with the free space behind it these are %" PRIu64,
 			number, t->path, size,
 			(uint64_t)((most - begin + 1) * t->dev->sector_size));
+	/* somebody else may have changed it since it was looked at */
+	if (shrink ? end >= was : end <= was)
+		return 0;
 	r = check_around(t, part, end, err);
-	if (r < 0 || end == was)
+	if (r < 0)
 		return r;
 	if (!set_end(t, part, least, end, most))
 		return tool_failed(t, err, "resize a partition of");

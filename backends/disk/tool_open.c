@@ -170,7 +170,8 @@ int tool_open(struct tool *t, struct error *err)
 		return r;
 	if (t->writes && t->dev->read_only)
 		return error_set(err, EROFS, "device '%s' can only be read", t->path);
-	return tool_read(t, err);
+	r = tool_read(t, t->anew ? NULL : err);
+	return t->anew ? 0 : r;
 }
 
 void tool_close(struct tool *t)

@@ -112,6 +112,16 @@ refuse EIO 'table' touch "$pool/volumes/${name}2"
 refuse EIO 'table' rm "$pool/volumes/${name}1"
 [ "$(ls "$pool/volumes")" = "${name}1" ] || fail "the list is: $(ls "$pool/volumes")"
 
+# and is made anew where that is asked for; not where the format cannot be made, which loses nothing
+eventually 5 put "$pool/ctl" stop
+exec 9<"/dev/${name}1"
+refuse EBUSY 'in use' put "$pool/ctl" 'build overwrite'
+exec 9<&-
+[ "$(blkid -p -o value -s PTTYPE "$loop")" = gpt ] || fail "a refused build removed the table"
+put "$pool/ctl" 'build overwrite'
+put "$pool/ctl" start
+[ -z "$(ls "$pool/volumes")" ] || fail "the list is: $(ls "$pool/volumes")"
+
 # a kernel that has something else there: the table stays as it was
 eventually 5 put "$pool/ctl" stop
 rmdir "$pool"
