@@ -128,6 +128,14 @@ struct file *file_get(uint64_t id)
 	return s->file;
 }
 
+bool file_submits(uint64_t id)
+{
+	SCOPED_LOCK(&lock);
+	struct slot *s = find(id);
+
+	return s && s->file->volume && s->file->fd < 0;
+}
+
 void file_ref(struct file *f)
 {
 	atomic_fetch_add(&f->refs, 1);

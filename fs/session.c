@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_log.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include "backends/support/log.h"
 #include "backends/support/run.h"
 #include "fs/fuse.h"
+#include "fs/file.h"
 #include "fs/fuse_compat.h"
 #include "fs/io.h"
 #include "fs/near.h"
@@ -37,8 +39,16 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t threads[THREADS_MAX];
 static atomic_bool ended[THREADS_MAX];
 static unsigned n_threads; /* under lock */
-static atomic_uint idle;
+static atomic_uint idle; /* they read, or serve alone */
 static atomic_bool stopping;
+
+#define QUICK	16 /* requests in a row */
+#define LOOK_NS (10 * NS_PER_MS)
+
+static atomic_uint quick; /* requests in a row, QUICK at most */
+static atomic_uint alone, served_alone, resting;
+static pthread_cond_t missed; /* with lock */
+static bool looked_on;	      /* by one of those that rest; under lock */
 
 struct fuse_session *session_fuse(void)
 {
@@ -232,15 +242,110 @@ static int start_thread(void)
 	return ret;
 }
 
-/* This thread is busy from now on; another must be there for the next request. */
+/*
+ * This thread is busy from now on; another must be there for the next request. Those that
+ * serve alone come back at once, but that is not known of them.
+ */
 static void leave_idle(void)
 {
-	if (atomic_fetch_sub(&idle, 1) > 1)
+	if (atomic_fetch_sub(&idle, 1) - 1 > atomic_load(&alone))
 		return;
 
 	SCOPED_LOCK(&lock);
-	if (n_threads < THREADS_MAX && !atomic_load(&stopping) && atomic_load(&idle) == 0)
+	if (atomic_load(&idle) > atomic_load(&alone) || atomic_load(&stopping))
+		return;
+	if (atomic_load(&resting))
+		pthread_cond_signal(&missed);
+	else if (n_threads < THREADS_MAX)
 		start_thread(); /* if not: this one comes back */
+}
+
+/* I/O that a backend only takes: who reads it serves it before anybody could be woken. */
+static bool is_quick(const struct fuse_buf *request)
+{
+	const struct fuse_in_header *in = request->mem;
+	const uint64_t *fh = (const void *)(in + 1); /* of reads and of writes */
+
+	return (in->opcode == FUSE_READ || in->opcode == FUSE_WRITE) &&
+	       request->size >= sizeof(*in) + sizeof(*fh) && file_submits(*fh);
+}
+
+/* Whether nobody else has to be there meanwhile: somebody rests, and would notice. */
+static bool serves_alone(const struct fuse_buf *request)
+{
+	if (!is_quick(request)) {
+		atomic_store(&quick, 0);
+		return false;
+	}
+	if (atomic_load(&quick) < QUICK)
+		atomic_fetch_add(&quick, 1);
+	if (atomic_load(&quick) < QUICK || !atomic_load(&resting))
+		return false;
+	atomic_fetch_add(&alone, 1);
+	return true;
+}
+
+/* Under lock, which is not held meanwhile. One of those that rest looks whether anything
+ * moves; when not, because all is quiet or somebody got stuck after all, nobody rests. */
+static void look_on(void)
+{
+	unsigned was = atomic_load(&served_alone);
+	struct timespec at = clock_timespec(clock_now() + LOOK_NS);
+
+	looked_on = true;
+	if (pthread_cond_timedwait(&missed, &lock, &at) == ETIMEDOUT &&
+	    atomic_load(&served_alone) == was)
+		atomic_store(&quick, 0);
+	looked_on = false;
+}
+
+/*
+ * To wake another thread for each request costs more than a quick request: while nothing
+ * else comes, one thread reads, and the others rest.
+ */
+static void rest(void)
+{
+	pthread_mutex_lock(&lock);
+	atomic_fetch_add(&resting, 1);
+	while (!atomic_load(&stopping) && atomic_load(&quick) >= QUICK)
+		if (looked_on)
+			pthread_cond_wait(&missed, &lock);
+		else
+			look_on();
+	atomic_fetch_sub(&resting, 1);
+	atomic_fetch_add(&idle, 1);
+	pthread_cond_signal(&missed); /* another looks on, or has nothing to rest for */
+	pthread_mutex_unlock(&lock);
+}
+
+static void rest_if_not_needed(void)
+{
+	unsigned n = atomic_load(&idle);
+
+	if (atomic_load(&quick) < QUICK)
+		return;
+	while (n > atomic_load(&alone) + 1)
+		if (atomic_compare_exchange_weak(&idle, &n, n - 1)) {
+			rest();
+			return;
+		}
+}
+
+static void serve_request(struct fuse_buf *buf)
+{
+	bool by_itself = serves_alone(buf);
+
+	if (!by_itself)
+		leave_idle();
+	near_client(session, buf);
+	fuse_session_process_buf(session, buf);
+	if (by_itself) {
+		atomic_fetch_add(&served_alone, 1);
+		atomic_fetch_sub(&alone, 1);
+	} else {
+		atomic_fetch_add(&idle, 1);
+	}
+	rest_if_not_needed();
 }
 
 static void serve_requests(struct fuse_buf *buf)
@@ -255,10 +360,7 @@ static void serve_requests(struct fuse_buf *buf)
 				log_error("cannot read from /dev/fuse: %s", strerror(-n));
 			break;
 		}
-		leave_idle();
-		near_client(session, buf);
-		fuse_session_process_buf(session, buf);
-		atomic_fetch_add(&idle, 1);
+		serve_request(buf);
 	}
 }
 
@@ -287,8 +389,13 @@ static void woken(int sig)
 int session_serve(struct error *err)
 {
 	struct sigaction wake = { .sa_handler = woken };
+	pthread_condattr_t attr;
 
 	sigaction(SIGUSR1, &wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&missed, &attr);
+	pthread_condattr_destroy(&attr);
 
 	SCOPED_LOCK(&lock);
 	int ret = start_thread();
@@ -339,6 +446,7 @@ bool session_stop(unsigned timeout_ms)
 	atomic_store(&stopping, true);
 	fuse_session_exit(session);
 	pthread_mutex_lock(&lock);
+	pthread_cond_broadcast(&missed);
 	n = n_threads;
 	pthread_mutex_unlock(&lock);
 	for (unsigned i = 0; i < n; i++)
