@@ -73,7 +73,9 @@ static int plan_snapshot(const struct logical_pool *p, const struct volume_spec 
 	plan->kind = of->kind == LV_THIN ? LV_THIN : LV_SNAPSHOT;
 	plan->size = of->size;
 	/* one that has run full is lost: without another wish it has room for all */
-	plan->room = spec->has_allocation && spec->allocation ? plan->room : of->size;
+	plan->room = spec->has_allocation && spec->allocation
+			     ? plan->room
+			     : lv_snapshot_room(of->size);
 	snprintf(plan->of, sizeof(plan->of), "%s/%s", p->name, of->name);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * are volumes like any other, which have a backing store.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ struct snapshot {
 	char *path, *of_path;
 	char fresh[LOGICAL_NAME_MAX], old[LOGICAL_NAME_MAX]; /* see exchange() */
 	bool thin, invalid, mergeable;
-	uint64_t room;
+	uint64_t room, full_room;
 };
 
 static void snapshot_clear(struct snapshot *s)
@@ -35,6 +36,7 @@ static int fill(const struct logical_pool *p, const struct lv *volume, const cha
 		const char *lv, struct snapshot *s, struct error *err)
 {
 	s->thin = volume->kind == LV_THIN;
+	s->full_room = lv_snapshot_room(volume->size);
 	snprintf(s->name, sizeof(s->name), "%s", lv);
 	snprintf(s->lv, sizeof(s->lv), "%s/%s", p->name, lv);
 	snprintf(s->of, sizeof(s->of), "%s/%s", p->name, volume->name);
@@ -178,13 +180,16 @@ static int take_snapshot(struct logical_pool *p, const struct snapshot *s,
 			 struct call *call, struct error *err)
 {
 	struct lvm_command c;
+	char room[32];
 
+	/* in per cent of the origin lvm would take less where there is no more */
+	snprintf(room, sizeof(room), "%" PRIu64 "b", s->full_room);
 	lvm_begin(&c, "lvcreate", "--yes", "--snapshot", "--name", s->name, "--addtag",
 		  s->tag, "--addtag", s->tag_of, NULL);
 	if (s->thin)
 		lvm_add(&c, "--setactivationskip", "n", s->of, NULL);
 	else
-		lvm_add(&c, "--extents", "100%ORIGIN", s->of, NULL);
+		lvm_add(&c, "--size", room, s->of, NULL);
 	return group_change(p, &c, patch_taken, s, call, err);
 }
 

@@ -115,6 +115,14 @@ int vg_rename(struct vg *g, struct lv *lv, const char *to)
 	return 0;
 }
 
+/* A chunk of 4 KiB each, of which one has the record of 256. */
+#define CHUNK 4096
+
+uint64_t lv_snapshot_room(uint64_t size)
+{
+	return size + size / 256 + 3 * CHUNK;
+}
+
 bool lv_is_volume(const struct lv *lv)
 {
 	return lv->kind < LV_THINPOOL && !lv->snap;

@@ -62,6 +62,9 @@ void vg_remove(struct vg *g, struct lv *lv);
 /* -ENOMEM */
 int vg_rename(struct vg *g, struct lv *lv, const char *to);
 
+/* Bytes for a snapshot that is never full: all of its origin, and LVM's record of it. */
+uint64_t lv_snapshot_room(uint64_t size);
+
 /* Whether it is to be seen among the volumes. */
 bool lv_is_volume(const struct lv *lv);
 /* By what snapshots know it; NULL: not known yet. */
