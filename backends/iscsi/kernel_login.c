@@ -13,8 +13,8 @@
 #include "backends/support/run.h"
 
 #define REASON	   160
-#define LOGIN_S	   15 /* for one address, and for each try later */
-#define CLEANUP_NS (20 * NS_PER_S)
+#define LOGIN_S	   15		    /* for one address, and for each try later */
+#define CLEANUP_NS (120 * NS_PER_S) /* it asks no target */
 
 /* Exit statuses of iscsiadm(8). */
 #define STATUS_LOGIN	   5

@@ -63,7 +63,7 @@ exec /usr/sbin/iscsiadm.real "\$@"
 END
 chmod 755 /usr/sbin/iscsiadm
 mkdir -p /run/lock/iscsi
-iscsid -f >"$tmp/iscsid" 2>&1 &
+setsid iscsid -f >"$tmp/iscsid" 2>&1 & # at its end it kills its process group
 initiator_daemon=$!
 eventually 60 test -e /sys/class/iscsi_transport/tcp
 
@@ -99,7 +99,7 @@ wrong() # on a busy machine the target may be too slow at first
 	! put "$pool/ctl" start && grep -q "refuses the initiator.*'host'" "$pool/error"
 }
 eventually 60 wrong
-nothing_left
+eventually 30 nothing_left
 
 put "$storage/secrets/san" 'pass word#1'
 env printf 'disks\nword of disks\n' >"$storage/secrets/san%2Fmutual"
@@ -169,7 +169,7 @@ ip link set lo up
 eventually 120 is running "$pool/state"
 cmp -n 1048576 /dev/zero "$volume"
 put "$pool/ctl" stop
-nothing_left
+eventually 30 nothing_left
 
 # -- somebody logs out --
 
@@ -178,7 +178,7 @@ iscsiadm.real -m session --logout
 eventually 60 is away "$pool/state"
 grep -q 'logged out' "$pool/error" || fail "the error is: $(cat "$pool/error")"
 put "$pool/ctl" stop
-nothing_left
+eventually 30 nothing_left
 
 # -- what cannot be started --
 
@@ -187,7 +187,7 @@ refused() # PORT TARGET
 	define san "$1" "$2"
 	put "$pool/ctl" start 2>"$tmp/err" && fail "started: $1 $2"
 	is inactive "$pool/state"
-	nothing_left
+	eventually 30 nothing_left
 }
 refused 3260 iqn.2026-11.test:none
 grep -q "target 'iqn.2026-11.test:none'" "$pool/error" || fail "the error is: $(cat "$pool/error")"
