@@ -94,6 +94,8 @@ lvcreate -qq -y -n lv -l 1 vgdisk >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
 refuse EBUSY 'vgdisk-lv' rm "$pool/volumes/${name}3"
 refuse EBUSY 'vgdisk-lv' put "$pool/info/${name}3/ctl" 'wipe zero'
 vgremove -qqff vgdisk >"$tmp/out" 2>&1
+refuse EBUSY 'physical volume' rm "$pool/volumes/${name}3"
+pvremove -qq "${disk}3" >"$tmp/out" 2>&1
 eventually 10 rm "$pool/volumes/${name}3"
 
 # 128, which is what the table can have, made by another program
