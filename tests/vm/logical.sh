@@ -1,6 +1,7 @@
 #!/bin/sh
 # A volume group from build to delete, its volumes, and what is refused; lvs and vgs are the witnesses.
 # limit: 240
+mount_options=timeout=150 # a busy machine runs lvm for half a minute
 . "${0%/*}/vm.sh"
 need_backend logical
 need lvm mkfs.ext2

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Snapshots of logical volumes, thick and thin: taken, read, reverted to more than once, removed.
 # limit: 200
+mount_options=timeout=150 # a busy machine runs lvm for half a minute
 . "${0%/*}/vm.sh"
 need_backend logical
 need lvm thin_check

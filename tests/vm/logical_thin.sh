@@ -1,6 +1,7 @@
 #!/bin/sh
 # Logical volumes written by their users: sparse copies, punching, mmap, O_DIRECT; thin and sparse ones.
 # limit: 200
+mount_options=timeout=150 # a busy machine runs lvm for half a minute
 . "${0%/*}/vm.sh"
 need_backend logical
 need lvm thin_check python3
