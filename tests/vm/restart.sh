@@ -5,13 +5,18 @@
 # limit: 300
 mount_options=timeout=20
 . "${0%/*}/vm.sh"
-need dmsetup
+need dmsetup lvm sfdisk
 . "$repo/tests/tree/loops.sh"
 . "${0%/*}/netfs.sh"
+. "${0%/*}/lio.sh"
 
+map=''
 story_end()
 {
 	stop_nfs
+	stop_lio >"$tmp/end" 2>&1
+	vgchange -q -an vg0 >"$tmp/end" 2>&1
+	[ -z "$map" ] || dmsetup remove --retry "$map"
 	mounts_below_tmp | sort -r | while read -r at_; do umount -fl "$at_"; done
 }
 
@@ -67,6 +72,43 @@ if begin netfs; then
 	begun netfs v
 fi
 
+if begin logical; then
+	put "$pools/logical/xml" "<pool type='logical'><source><device path='$(disk 1)'/><name>vg0</name>\
+</source></pool>"
+	put "$pools/logical/ctl" build
+	put "$pools/logical/ctl" start
+	touch "$pools/logical/volumes/v"
+	begun logical v
+fi
+if begin disk; then
+	table=$(disk 2)
+	put "$pools/disk/xml" "<pool type='disk'><source><device path='$table'/><format type='gpt'/></source>\
+<target><path>/dev</path></target></pool>"
+	put "$pools/disk/ctl" build
+	put "$pools/disk/ctl" start
+	touch "$pools/disk/volumes/${table#/dev/}1"
+	begun disk "${table#/dev/}1"
+fi
+if begin scsi; then
+	unit=$(disk 3)
+	hctl=$(basename "$(readlink -f "/sys/block/${unit#/dev/}/device")")
+	put "$pools/scsi/xml" "<pool type='scsi'><source><adapter name='host${hctl%%:*}'/></source>\
+<target><path>/dev/disk/by-path</path></target></pool>"
+	begun scsi "unit:${hctl#*:}"
+fi
+if begin mpath; then
+	map_paths
+	put "$pools/mpath/xml" "<pool type='mpath'><target><path>/dev/mapper</path></target></pool>"
+	begun mpath "${map##*/}"
+fi
+if begin iscsi; then
+	start_lio iqn.2026-11.test:restart
+	lio_unit 0 16
+	put "$pools/iscsi/xml" "<pool type='iscsi'><source><host name='127.0.0.1' port='3260'/>\
+<device path='iqn.2026-11.test:restart'/></source><target><path>/dev/disk/by-path</path></target></pool>"
+	begun iscsi unit:0:0:0
+fi
+
 # -- the daemon is killed, and another one comes --
 
 held() # all that the kernel holds for the pools
@@ -107,6 +149,8 @@ for pool in $running; do
 	is inactive "$pools/$pool/state"
 done
 [ "$(mounts_at "$tmp/fs")$(mounts_at "$tmp/net")" = 00 ] || fail "stop left something mounted"
+[ -z "$(lvs --noheadings -S lv_active=active vg0 2>/dev/null)" ] || fail "stop left an LV active"
+[ -z "$(ls /sys/class/iscsi_session 2>/dev/null)" ] || fail "stop left a session"
 for pool in $running; do
 	echo "-- start $pool"
 	put "$pools/$pool/ctl" start

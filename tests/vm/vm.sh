@@ -15,3 +15,17 @@ disk()
 	udevadm settle
 	echo "$disk_"
 }
+
+# map_paths: one multipath map, whose path is then $map, over the two-path disk, blank
+map_paths()
+{
+	# shellcheck disable=SC2086  # two words
+	set -- $VM_PATHS
+	blkdiscard -f -z "$1"
+	modprobe -a dm_multipath dm_service_time
+	dmsetup create storymap -u mpath-35000c50000b00000 --table "0 $(blockdev --getsz "$1") multipath 0 0 \
+1 1 service-time 0 2 1 $(cat "/sys/block/${1#/dev/}/dev") 1 $(cat "/sys/block/${2#/dev/}/dev") 1"
+	udevadm settle
+	# shellcheck disable=SC2034  # for the story
+	map=/dev/mapper/storymap
+}
