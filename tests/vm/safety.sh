@@ -31,27 +31,31 @@ for top in /*; do
 		mount --rbind "$top" "$root$top"
 	fi
 done
-mkdir "$root/definitions" "$root/storage" "$root/loop" "$root/lv"
+mkdir "$root/definitions" "$root/storage" "$root/loop" "$root/lv" "$root/map"
 
 # -- and what else is in use --
 
 looped=$(losetup -f --show "$(truncate -s 64M "$tmp/image" && echo "$tmp/image")")
 mkfs.ext4 -q "$looped"
-mount "$looped" "$root/loop"
+mount -o ro "$looped" "$root/loop"
 pv=$(disk 3)
 vgcreate -q used "$pv" >/dev/null
 lvcreate -q -y -L 64M -n lv used >/dev/null
 udevadm settle
 mkfs.ext4 -q /dev/used/lv
-mount /dev/used/lv "$root/lv"
+mount -o ro /dev/used/lv "$root/lv"
 swap=$(disk 4)
 mkswap "$swap" >/dev/null
 swapon "$swap"
+map_paths
+mkfs.ext4 -q "$map"
+mount -o ro "$map" "$root/map"
 
 story_end()
 {
-	umount "$root/lv" "$root/loop"
+	umount "$root/lv" "$root/loop" "$root/map"
 	swapoff "$swap"
+	dmsetup remove --retry "$map"
 	vgchange -q -an used >/dev/null
 	losetup -d "$looped"
 	for pv_ in "$pv" "$swap" "$disk"; do
@@ -60,23 +64,24 @@ story_end()
 }
 
 storage=$root/storage
-chroot "$root" "$storagefs" -f /definitions /storage >>"$log" 2>&1 &
+# the pools are there to be refused: none is started unless a verb says so
+chroot "$root" "$storagefs" -f -o no-autostart /definitions /storage >>"$log" 2>&1 &
 daemon=$!
 eventually 60 mountpoint -q "$storage"
 pools=$storage/pools
 
 sums() # of what nobody but a fault of ours writes
 {
-	for at_ in "$disk" "$looped" "$pv" "$swap"; do
+	for at_ in "$disk" "$looped" "$pv" "$swap" "$map"; do
 		dd if="$at_" bs=64K count=16 iflag=direct 2>/dev/null | md5sum
 	done
 }
 sync
 before=$(sums)
 
-# -- the verbs --
+# -- build and delete --
 
-define() # NAME XML: it may well start
+define() # NAME XML
 {
 	mkdir -p "$pools/$1"
 	put "$pools/$1/xml" "$2"
@@ -97,59 +102,93 @@ try_fs() # DEVICE WHO
 }
 
 # a disk pool makes a table of partitions, and delete removes it
+disk_xml()
+{
+	echo "<pool type='disk'><source><device path='$1'/><format type='gpt'/></source>\
+<target><path>/dev</path></target></pool>"
+}
+
 try_disk()
 {
-	mkdir -p "$pools/disk"
-	put "$pools/disk/xml" "<pool type='disk'><source><device path='$1'/><format type='gpt'/></source>\
-<target><path>/dev</path></target></pool>"
-	[ "$(cat "$pools/disk/state")" = inactive ] || put "$pools/disk/ctl" stop
+	define disk "$(disk_xml "$1")"
 	refused "$pools/disk/ctl" 'build overwrite' "$2"
 	refused "$pools/disk/ctl" delete "$2"
 }
 
 # a logical pool makes a volume group of it
+logical_xml() # GROUP DEVICE
+{
+	echo "<pool type='logical'><source><device path='$2'/><name>$1</name></source></pool>"
+}
+
 try_logical()
 {
-	define logical "<pool type='logical'><source><device path='$1'/><name>new</name></source>\
-<target><path>/dev/new</path></target></pool>"
-	refused "$pools/logical/ctl" 'build' "$2"
+	define logical "$(logical_xml new "$1")"
+	refused "$pools/logical/ctl" build "$2"
 	refused "$pools/logical/ctl" 'build overwrite' "$2"
 }
 
 for type in fs disk logical; do
 	have "$type" || continue
 	echo "-- $type"
-	"try_$type" "${disk}1" "mounted on '/'"
+	# a disk pool has whole disks
+	[ "$type" = disk ] || "try_$type" "${disk}1" "mounted on '/'"
 	"try_$type" "$disk" "mounted on '/'"
 	"try_$type" "$(ls /dev/disk/by-id/wwn-*00002)" "mounted on '/'"
 	"try_$type" "$looped" "mounted on '/loop'"
 	"try_$type" "$pv" "used-lv stands on it"
 	"try_$type" "$swap" "swap space"
+	"try_$type" "$map" "mounted on '/map'"
 	rmdir "$pools/$type"
 done
+if have logical; then
+	define group "$(logical_xml used "$pv")"
+	expect_error "'lv'" put "$pools/group/ctl" delete
+	rmdir "$pools/group"
+fi
 [ "$(sums)" = "$before" ] || fail "a refused build or delete changed something"
 
-# -- volumes --
+# -- volumes: wipe, and where they can be deleted rm --
 
-# destroyed: every way to lose the bytes of a volume in use
-try_volume() # POOL VOLUME WHO
+begin() # NAME XML
 {
-	echo "-- volume $2 of $1"
+	echo "-- volumes of $1"
+	define "$1" "$2"
+	put "$pools/$1/ctl" start
+}
+
+kept() # POOL VOLUME WHO [given]
+{
 	refused "$pools/$1/info/$2/ctl" 'wipe zero' "$3"
 	[ "${4-}" = given ] || refuse EBUSY "$3" rm "$pools/$1/volumes/$2"
 }
 
 if have disk; then
-	define_started()
+	begin disk "$(disk_xml "$disk")"
+	kept disk "${disk#/dev/}1" "mounted on '/'"
+	refused "$pools/disk/ctl" stop "mounted on '/'"
+fi
+if have logical; then
+	begin logical "$(logical_xml used "$pv")"
+	kept logical lv "mounted on '/lv'"
+	refused "$pools/logical/ctl" stop "mounted on '/lv'"
+fi
+if have mpath; then
+	begin mpath "<pool type='mpath'><target><path>/dev/mapper</path></target></pool>"
+	kept mpath "${map##*/}" "mounted on '/map'" given
+fi
+if have scsi; then
+	unit() # DISK: its number
 	{
-		mkdir -p "$pools/$1"
-		put "$pools/$1/xml" "$2"
-		is running "$pools/$1/state"
+		basename "$(readlink -f "/sys/block/${1#/dev/}/device")"
 	}
-	define_started roots "<pool type='disk'><source><device path='$disk'/><format type='gpt'/></source>\
-<target><path>/dev</path></target></pool>"
-	try_volume roots "${disk#/dev/}1" "mounted on '/'"
-	put "$pools/roots/ctl" stop
+	host=$(unit "$disk")
+	begin scsi "<pool type='scsi'><source><adapter name='host${host%%:*}'/></source>\
+<target><path>/dev/disk/by-path</path></target></pool>"
+	for each in "$disk=mounted on '/'" "$pv=used-lv stands on it" "$swap=swap space"; do
+		unit=$(unit "${each%%=*}")
+		kept scsi "unit:${unit#*:}" "${each#*=}" given
+	done
 fi
 [ "$(sums)" = "$before" ] || fail "a refused wipe or deletion changed something"
 
