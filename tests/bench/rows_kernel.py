@@ -98,6 +98,9 @@ class ManyLogical(Kind):
             lvs.append(lv.replace(old, f"{i:06}" + old[6:]))
         write("/run/many", text[:at] + "".join(lvs) + text[end:])
         run("vgcfgrestore", "-q", "-f", "/run/many", self.group)
+        # udev takes seconds for each, which is no one's start
+        run("vgchange", "-q", "-ay", self.group)
+        run("udevadm", "settle", "--timeout=900")
 
 
 class Disk(Kind):
@@ -143,7 +146,7 @@ MANY_LVS, MANY_PARTITIONS = ManyLogical(), ManyDisk()
 
 class Daemon(Storagefs):
     """The daemon; nothing starts but by `start`."""
-    options = "no-autostart"
+    options = "no-autostart,timeout=600"
 
     def pool_of(self, kind):
         return os.path.join(self.mount, "pools", kind.name)
