@@ -119,7 +119,8 @@ static void answer(struct loop_task *t)
 
 	q->answer = 2 * q->asked;
 	if (q->asked < 0)
-		loop_call_done(&q->call, error_set(&err, ENOENT, "no %d", q->asked), &err);
+		loop_call_done(&q->call, error_set(&err, ENOENT, "no %d", q->asked),
+			       &err);
 	else
 		loop_call_done(&q->call, q->asked, NULL);
 }
@@ -211,14 +212,113 @@ static void test_many(void **state)
 		pthread_join(threads[i], NULL);
 }
 
+/* -- a shared one: whoever brings a task may run it, but never two at once -- */
+
+#define RUNNERS 4
+#define RUNS	2000
+static int entered, runs; /* not atomic: this is what the loop has to guard */
+static atomic_int in_caller;
+static __thread bool bringing;
+
+static void step(void)
+{
+	assert_int_equal(++entered, 1);
+	runs++;
+	entered--;
+}
+
+/* Also shows that ready knows when it is not the thread that waited. */
+static void ready_shared(void *arg, const struct pollfd *fds, size_t n)
+{
+	char c;
+
+	step();
+	runs--;
+	if (fds && fds[0].revents & POLLIN && read(pipe_fds[0], &c, 1) == 1)
+		atomic_fetch_add(&got, 1);
+}
+
+static const struct loop_ops shared_ops = {
+	.prepare = prepare,
+	.ready = ready_shared,
+	.shared = true,
+};
+
+static void run_one(struct loop_task *t)
+{
+	step();
+	if (bringing)
+		atomic_fetch_add(&in_caller, 1);
+	free(t);
+}
+
+static void bring(struct loop *loop, void (*how)(struct loop *, struct loop_task *))
+{
+	struct loop_task *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		abort();
+	t->run = run_one;
+	bringing = true;
+	how(loop, t);
+	bringing = false;
+}
+
+static void *bring_many(void *loop)
+{
+	for (int i = 0; i < RUNS; i++)
+		bring(loop, i % 3 ? loop_run : loop_submit);
+	return NULL;
+}
+
+static int setup_shared(void **state)
+{
+	struct error err;
+	struct loop *loop;
+
+	runs = entered = 0;
+	atomic_store(&got, 0);
+	atomic_store(&in_caller, 0);
+	assert_int_equal(pipe(pipe_fds), 0);
+	assert_int_equal(loop_new(&shared_ops, NULL, &loop, &err), 0);
+	*state = loop;
+	return 0;
+}
+
+static void test_shared(void **state)
+{
+	uint64_t until = clock_now() + 60 * NS_PER_S;
+	pthread_t threads[RUNNERS];
+	int more = 0;
+
+	for (int i = 0; i < RUNNERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, bring_many, *state),
+				 0);
+	assert_int_equal(write(pipe_fds[1], "ab", 2), 2);
+	wait_for(&got, 2);
+	for (int i = 0; i < RUNNERS; i++)
+		pthread_join(threads[i], NULL);
+	/* once it sleeps there is a turn to take */
+	for (; !atomic_load(&in_caller) && !deadline_passed(until); more++) {
+		usleep(1000);
+		bring(*state, loop_run);
+	}
+	assert_true(atomic_load(&in_caller) > 0);
+	teardown(state); /* runs what is left */
+	assert_int_equal(runs, RUNNERS * RUNS + more);
+	setup_shared(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_descriptor_and_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_descriptor_and_time, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_question, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared, setup_shared, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
