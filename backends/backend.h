@@ -152,8 +152,8 @@ struct backend {
 	/* -- the pool; called one at a time for one pool -- */
 
 	/* Whether the pool is active already, so that start would only adopt it. NULL, or
-	 * -EOPNOTSUPP: nothing of it is to be seen outside the daemon. Touches nothing and
-	 * does not wait. */
+	 * -EOPNOTSUPP: nothing of it is to be seen outside the daemon. Touches nothing
+	 * and does not wait. */
 	int (*check)(const struct pool_spec *, const struct host *, struct call *,
 		     bool *active, struct error *);
 	/* Makes it usable, or adopts what is active already. *pool is what the rest gets.

@@ -115,7 +115,7 @@ void volume_cancel(struct volume_handle *h, struct io *io);
 uint64_t volume_size(struct volume_handle *h);
 
 /* A flush: one close(2) of the description by process pid. The opener's own trims and
- * sizes. volume_flush_ready: nothing to do. */
+ * sizes. volume_flush_ready is asked first, and takes note of it: true, nothing to do. */
 bool volume_flush_ready(struct volume_handle *h);
 int volume_flush(struct volume_handle *h, pid_t pid, struct call *call,
 		 struct error *err);

@@ -280,6 +280,7 @@ static bool is_written_back(const struct volume_handle *h)
 
 bool volume_flush_ready(struct volume_handle *h)
 {
+	atomic_store(&h->of.closing, true);
 	if (!handle_writes(h))
 		return true;
 	if (h->class == VOLUMES_ARE_FILES)

@@ -13,8 +13,10 @@
 #include "backends/model/plan.h"
 #include "backends/model/volume_lock.h"
 #include "backends/model/volume_space.h"
+#include "backends/support/clock.h"
 
 #define ERRORS_KEPT 1024
+#define CLOSING_NS  NS_PER_S
 
 struct last_error {
 	struct map_link link;
@@ -27,6 +29,7 @@ struct volumes {
 	pthread_mutex_t lock;
 	struct map open;      /* named ones, by name */
 	struct list all;      /* all that have users */
+	pthread_cond_t left;  /* one of them has none any longer */
 	struct map errors;
 	struct list errors_by_age;
 	struct plans *plans;
@@ -35,6 +38,7 @@ struct volumes {
 struct volumes *volumes_new(void)
 {
 	struct volumes *vs = calloc(1, sizeof(*vs));
+	pthread_condattr_t attr;
 
 	if (!vs)
 		return NULL;
@@ -44,6 +48,10 @@ struct volumes *volumes_new(void)
 		return NULL;
 	}
 	pthread_mutex_init(&vs->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&vs->left, &attr);
+	pthread_condattr_destroy(&attr);
 	list_init(&vs->all);
 	list_init(&vs->errors_by_age);
 	return vs;
@@ -133,6 +141,7 @@ void volumes_free(struct volumes *vs)
 	map_free(&vs->errors);
 	map_free(&vs->open);
 	pthread_mutex_destroy(&vs->lock);
+	pthread_cond_destroy(&vs->left);
 	free(vs);
 }
 
@@ -196,6 +205,7 @@ static void add_use(struct volume *v, pid_t opener, struct volume_use *use)
 {
 	use->volume = v;
 	use->opener = opener;
+	atomic_store(&use->closing, false);
 	list_append(&v->uses, &use->link);
 }
 
@@ -209,6 +219,7 @@ static struct volume *drop_use(struct volumes *vs, struct volume_use *use)
 		return NULL;
 	unname(vs, v);
 	list_remove(&v->entry);
+	pthread_cond_broadcast(&vs->left);
 	return v;
 }
 
@@ -273,11 +284,32 @@ int volumes_enter(struct volumes *vs, const char *name, pid_t opener,
 	return 0;
 }
 
+static bool is_closing(const struct volume *v)
+{
+	list_for_each(l, &v->uses)
+		if (!atomic_load(&container_of(l, struct volume_use, link)->closing))
+			return false;
+	return true;
+}
+
+/* The kernel tells us of the end of an open file only after close(2) has returned: `mv` to
+ * another pool removes what it has closed just now. */
+static struct volume *find_used(struct volumes *vs, const char *name)
+{
+	struct timespec until = clock_timespec(clock_now() + CLOSING_NS);
+	struct volume *v;
+
+	while ((v = find(vs, name)) && is_closing(v))
+		if (pthread_cond_timedwait(&vs->left, &vs->lock, &until) != 0)
+			return find(vs, name);
+	return v;
+}
+
 int volumes_claim(struct volumes *vs, const char *name, const char *doing,
 		  struct volume_use *use, struct error *err)
 {
 	SCOPED_LOCK(&vs->lock);
-	struct volume *v = find(vs, name);
+	struct volume *v = find_used(vs, name);
 
 	if (v)
 		return busy(v, err);

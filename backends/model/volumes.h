@@ -6,6 +6,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -82,6 +83,7 @@ struct volume_use {
 	struct list link;
 	struct volume *volume; /* NULL: not entered */
 	pid_t opener;          /* 0: not an open of a process */
+	atomic_bool closing;   /* somebody has closed it: it may be gone at once */
 };
 
 /* Enters a use of the volume of that name. -EBUSY while something is done to it alone. */
@@ -92,7 +94,8 @@ int volumes_enter(struct volumes *vs, const char *name, pid_t opener,
 int volumes_identify(struct volumes *vs, struct volume_use *use, uint64_t dev,
 		     uint64_t ino, struct error *err);
 /* As volumes_enter, alone: -EBUSY, naming who, when it has users; until volumes_leave it
- * gets none. doing: what is done to it, "wiped"; kept by reference. */
+ * gets none. May wait a second for users that are closing. doing: what is done to it,
+ * "wiped"; kept by reference. */
 int volumes_claim(struct volumes *vs, const char *name, const char *doing,
 		  struct volume_use *use, struct error *err);
 void volumes_leave(struct volumes *vs, struct volume_use *use);

@@ -211,6 +211,31 @@ static void open_volumes_are_busy_where_names_matter(void **state)
 	assert_int_equal(volumes_check_idle(pool_volumes(files), NULL), 0);
 }
 
+static void *close_late(void *handle)
+{
+	struct call own = call;
+
+	usleep(50000);
+	volume_close(handle, &own);
+	return NULL;
+}
+
+/* close(2) has returned, and the kernel has not told us yet. */
+static void what_is_closing_is_waited_for(void **state)
+{
+	struct volume_handle *h;
+	pthread_t closer;
+
+	assert_int_equal(volume_create(provisioned, "c", &call, &err), 0);
+	assert_int_equal(volume_open(provisioned, "c", NULL, O_RDONLY, false, getpid(),
+				     &h, &call, &err),
+			 0);
+	assert_true(volume_flush_ready(h));
+	assert_int_equal(pthread_create(&closer, NULL, close_late, h), 0);
+	assert_int_equal(volume_delete(provisioned, "c", &call, &err), 0);
+	pthread_join(closer, NULL);
+}
+
 static void truncating_a_name(void **state)
 {
 	assert_int_equal(volume_create(files, "a", &call, &err), 0);
@@ -592,6 +617,7 @@ int main(void)
 		TEST(owners_are_the_pools_and_kept),
 		TEST(renaming_replaces_files_only),
 		TEST(open_volumes_are_busy_where_names_matter),
+		TEST(what_is_closing_is_waited_for),
 		TEST(truncating_a_name),
 		TEST(a_protected_pool_loses_nothing),
 		TEST(values_are_shown_and_written),
