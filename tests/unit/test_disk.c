@@ -69,8 +69,7 @@ static void no_names(void **state)
 		"../sdb1",
 		"sdb1/..",
 		"sdb/1",
-		"sdb\377"
-		"1",
+		"sdb\3771",
 		"sdbp1",
 		"holders",
 	};
