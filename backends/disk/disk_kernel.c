@@ -138,9 +138,9 @@ static bool take_entry(const struct disk *d, int dir, const char *entry,
 			return false;
 	} else {
 		p->number = disk_number(d->prefix, entry);
-		if (!p->number)
+		if (!p->number || strlen(entry) >= sizeof(p->name))
 			return false;
-		snprintf(p->name, sizeof(p->name), "%s", entry);
+		strcpy(p->name, entry);
 	}
 	return take_place(dir, entry, d->mapped, depth, p);
 }
