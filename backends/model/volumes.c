@@ -292,8 +292,8 @@ static bool is_closing(const struct volume *v)
 	return true;
 }
 
-/* The kernel tells us of the end of an open file only after close(2) has returned: `mv` to
- * another pool removes what it has closed just now. */
+/* The kernel tells us of the end of an open file only after close(2) has returned: `mv`
+ * to another pool removes what it has closed just now. */
 static struct volume *find_used(struct volumes *vs, const char *name)
 {
 	struct timespec until = clock_timespec(clock_now() + CLOSING_NS);
