@@ -1,7 +1,6 @@
 #!/bin/sh
 # Tables of every format, and partitions for every use, on loop devices: made, found again by the next
 # start, and what libblkid and sfdisk say of them.
-# vm
 # limit: 200
 . "${0%/*}/lib.sh"
 need_backend disk

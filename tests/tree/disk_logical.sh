@@ -1,7 +1,6 @@
 #!/bin/sh
 # Extended and logical partitions of a dos table: names, room, what is refused, what is in an extended one
 # is never written over.
-# vm
 # limit: 90
 . "${0%/*}/lib.sh"
 need_backend disk

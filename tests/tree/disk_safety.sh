@@ -1,6 +1,5 @@
 #!/bin/sh
 # Nothing that a disk pool does touches what somebody uses, and each refusal says what that is.
-# vm
 # limit: 90
 . "${0%/*}/lib.sh"
 need_backend disk

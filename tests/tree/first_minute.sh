@@ -2,7 +2,6 @@
 # The first minute of tree.md, typed as it is written there, and what a person looks at next.
 # quick
 # tsan
-# vm
 . "${0%/*}/lib.sh"
 need_backend dir
 

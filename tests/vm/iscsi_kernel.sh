@@ -146,9 +146,10 @@ is running "$pool/state"
 
 # -- new units, and a restart --
 
+# the kernel hears of new units in the answer to a command, and not for sure: refresh asks
 unit 2 8
-dd if="$volume" of="$tmp/out" bs=4k count=1 iflag=direct status=none # the answer has the news
-eventually 30 test -e "$pool/volumes/unit:0:0:2"
+put "$pool/ctl" refresh
+size 8388608 "$pool/volumes/unit:0:0:2"
 unit 3 8
 put "$pool/ctl" refresh
 size 8388608 "$pool/volumes/unit:0:0:3"
