@@ -44,8 +44,8 @@ static bool slaves_are_local(const char *sys, int depth)
 /* By the kernel's list of mounts, which waits for no server. */
 static bool file_is_local(char *file)
 {
-	static const char *const types[] = { "ext2",  "ext3", "ext4", "xfs",
-					     "btrfs", "f2fs", "vfat", "tmpfs" };
+	static const char *const types[] = { "ext2", "ext3", "ext4",  "xfs",	 "btrfs",
+					     "f2fs", "vfat", "tmpfs", "devtmpfs" };
 	AUTO_MOUNTED struct mounted m = { 0 };
 
 	while (mounting_find(file, &m, NULL) <= 0) {
