@@ -11,7 +11,7 @@ cd "$tmp/a"
 for format in qcow2 qcow vmdk vdi vpc vhdx qed parallels; do
 	qemu-img create -q -f $format $format 8M
 done
-qemu-img create -q -f luks --object secret,id=s,data=x -o key-secret=s,iter-time=10 luks 1M
+luks_image luks 1M
 dir_pool p "$tmp/a"
 python3 - "$storage/pools/p" "$tmp/a" "$daemon" <<'END'
 import errno, os, shutil, struct, sys, time

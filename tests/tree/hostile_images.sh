@@ -8,7 +8,7 @@ mkdir "$tmp/a"
 cd "$tmp/a"
 for format in qcow2 qcow vmdk vdi vpc vhdx qed parallels luks; do
 	case $format in
-	luks) qemu-img create -q -f luks --object secret,id=s,data=x -o key-secret=s,iter-time=10 luks 1M ;;
+	luks) luks_image luks 1M ;;
 	*) qemu-img create -q -f $format $format 8M ;;
 	esac
 done

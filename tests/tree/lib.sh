@@ -320,6 +320,18 @@ put()
 	env printf '%s\n' "$2" >"$1"
 }
 
+# A luks image with the passphrase "x". On a busy machine qemu-img may fail to find out how slow to
+# make the key ("Unable to get accurate CPU usage"): then it is asked again.
+luks_image() # FILE SIZE
+{
+	luks_tries=10
+	until qemu-img create -q -f luks --object secret,id=s,data=x -o key-secret=s,iter-time=10 \
+		"$1" "$2"; do
+		luks_tries=$((luks_tries - 1))
+		[ "$luks_tries" -gt 0 ] || fail "qemu-img makes no luks image"
+	done
+}
+
 # dir_pool NAME [DIRECTORY]: a running dir pool; its directory is made where missing
 dir_pool()
 {
