@@ -2,6 +2,7 @@
  * lost source. */
 #include "backends/model/pool_object.h"
 #include "backends/model/secrets.h"
+#include "backends/support/log.h"
 
 static int host_secret(void *ctx, const struct secret_ref *ref, struct buf *value,
 		       struct error *err)
@@ -52,11 +53,13 @@ static void host_lost(void *ctx, const struct error *err)
 
 static void host_failed(void *ctx, const char *volume, const struct error *err)
 {
-	pool_remember(ctx, volume, err);
+	struct pool *p = ctx;
+
+	pool_remember(p, volume, err);
+	log_error("pool '%s', volume '%s': %s", p->name, volume, err->text);
 }
 
 void pool_host_init(struct pool *p)
 {
-	p->host = (struct host){ p, host_secret, host_changed, host_lost,
-				   host_failed };
+	p->host = (struct host){ p, host_secret, host_changed, host_lost, host_failed };
 }

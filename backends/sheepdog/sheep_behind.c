@@ -16,7 +16,6 @@
 #include <sys/param.h>
 
 #include "backends/support/clock.h"
-#include "backends/support/log.h"
 
 #define ROOM	 (UINT32_C(32) << 20) /* of a pool, for what is gathered or under way */
 #define PAUSE_NS (200 * NS_PER_MS)    /* of who writes: then it is stored as it is */
@@ -246,7 +245,6 @@ static void lost(const struct sheep_op *op)
 	error_prefix(&i->loss, "%" PRIu64 " bytes written at %" PRIu64 " were lost",
 		     op->end - op->from, op->from);
 	host->failed(host->ctx, i->vdi.name, &i->loss);
-	log_error("volume '%s': %s", i->vdi.name, i->loss.text);
 }
 
 static void go_on(struct list *waiting)
