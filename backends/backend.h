@@ -51,8 +51,8 @@ struct host {
 	/* The source is gone (the pool becomes away); NULL: it is back. Any thread, never
 	 * blocks. */
 	void (*lost)(void *ctx, const struct error *);
-	/* One volume turned out to be bad: what its error file and the log say. Any thread,
-	 * never blocks. */
+	/* One volume turned out to be bad: what its error file and the log say. Any
+	 * thread, never blocks. */
 	void (*failed)(void *ctx, const char *volume, const struct error *);
 };
 
