@@ -65,15 +65,12 @@ static int check_alone(const struct logical_pool *p, const struct lv *lv,
 static int find_target(struct logical_pool *p, const char *name, const char *alone,
 		       bool whole, struct target *t, struct call *call, struct error *err)
 {
-	int r = group_look(p, whole, call, err);
+	struct lv *lv;
+	int r = logical_look(p, name, whole, &lv, call, err);
 
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	const struct lv *lv = logical_find(p, name);
-
-	if (!lv)
-		return logical_no_volume(p, name, err);
 	if (alone && (r = check_alone(p, lv, alone, err)) < 0)
 		return r;
 	t->kind = lv->kind;
@@ -296,12 +293,12 @@ int logical_vol_resize(void *pool, const char *name, uint64_t size, unsigned fla
 static bool pool_has_room(struct logical_pool *p, const char *name, struct call *call)
 {
 	struct error ignored;
+	struct lv *lv;
 
-	if (group_look(p, true, call, &ignored) < 0)
+	if (logical_look(p, name, true, &lv, call, &ignored) < 0)
 		return false;
 	SCOPED_LOOK(p);
-	const struct lv *lv = logical_find(p, name);
-	const struct lv *in = lv && lv->pool ? vg_find(&p->vg, lv->pool) : NULL;
+	const struct lv *in = lv->pool ? vg_find(&p->vg, lv->pool) : NULL;
 
 	return in && in->room / 10000 * (10000 - in->filled) >
 			     lv->size - MIN(lv->size, logical_used(lv));

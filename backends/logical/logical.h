@@ -53,8 +53,9 @@ int logical_snap_revert(void *pool, const char *name, const char *snap, struct c
 
 /* What the files above ask of volume.c: */
 
-/* -ENOENT with its sentence. */
-int logical_no_volume(const struct logical_pool *p, const char *name, struct error *err);
+/* As group_look(), for one volume. -ENOENT: there is none. */
+int logical_look(struct logical_pool *p, const char *name, bool whole, struct lv **out,
+		 struct call *call, struct error *err);
 /* The volume, or the snapshot of it; the lock is held. NULL: there is none. */
 struct lv *logical_find(const struct logical_pool *p, const char *name);
 struct lv *logical_find_snapshot(const struct logical_pool *p, const struct lv *of,

@@ -74,15 +74,12 @@ static int pick_name(const struct logical_pool *p, const char *volume, const cha
 static int find(struct logical_pool *p, const char *name, const char *snap,
 		struct snapshot *s, struct call *call, struct error *err)
 {
-	int r = group_look(p, true, call, err);
+	struct lv *volume, *lv;
+	int r = logical_look(p, name, true, &volume, call, err);
 
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	const struct lv *volume = logical_find(p, name), *lv;
-
-	if (!volume)
-		return logical_no_volume(p, name, err);
 	lv = logical_find_snapshot(p, volume, snap);
 	if (!lv)
 		return error_set(err, ENOENT, "volume '%s' has no snapshot '%s'", name,
@@ -101,15 +98,12 @@ int logical_snap_list(void *pool, const char *name, vol_each each, void *arg,
 		      struct call *call, struct error *err)
 {
 	struct logical_pool *p = pool;
-	int r = group_look(p, true, call, err);
+	struct lv *volume;
+	int r = logical_look(p, name, true, &volume, call, err);
 
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	const struct lv *volume = logical_find(p, name);
-
-	if (!volume)
-		return logical_no_volume(p, name, err);
 	for (size_t i = 0; r >= 0 && i < p->vg.n_lvs; i++)
 		if (lv_is_snapshot_of(&p->vg.lvs[i], volume))
 			r = each(arg, p->vg.lvs[i].snap);
@@ -135,15 +129,12 @@ static int plan_new(struct logical_pool *p, const char *name, const char *snap,
 		    struct snapshot *s, struct call *call, struct error *err)
 {
 	char lv[LOGICAL_NAME_MAX];
-	int r = group_look(p, true, call, err);
+	struct lv *volume;
+	int r = logical_look(p, name, true, &volume, call, err);
 
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	const struct lv *volume = logical_find(p, name);
-
-	if (!volume)
-		return logical_no_volume(p, name, err);
 	if (logical_find_snapshot(p, volume, snap))
 		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already",
 				 name, snap);

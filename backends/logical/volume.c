@@ -9,17 +9,26 @@
 #include "backends/logical/logical.h"
 #include "backends/logical/thin.h"
 
-int logical_no_volume(const struct logical_pool *p, const char *name, struct error *err)
-{
-	return error_set(err, ENOENT, "volume group '%s' has no volume '%s'", p->name,
-			 name);
-}
-
 struct lv *logical_find(const struct logical_pool *p, const char *name)
 {
 	struct lv *lv = vg_find(&p->vg, name);
 
 	return lv && lv_is_volume(lv) ? lv : NULL;
+}
+
+int logical_look(struct logical_pool *p, const char *name, bool whole, struct lv **out,
+		 struct call *call, struct error *err)
+{
+	int r = group_look(p, whole, call, err);
+
+	if (r < 0)
+		return r;
+	*out = logical_find(p, name);
+	if (*out)
+		return 0;
+	pthread_mutex_unlock(&p->lock);
+	return error_set(err, ENOENT, "volume group '%s' has no volume '%s'", p->name,
+			 name);
 }
 
 struct lv *logical_find_snapshot(const struct logical_pool *p, const struct lv *of,
@@ -66,15 +75,12 @@ struct known {
 static int learn(struct logical_pool *p, const char *name, struct known *out,
 		 struct call *call, struct error *err)
 {
-	int r = group_look(p, false, call, err);
+	struct lv *lv;
+	int r = logical_look(p, name, false, &lv, call, err);
 
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	const struct lv *lv = logical_find(p, name);
-
-	if (!lv)
-		return logical_no_volume(p, name, err);
 	*out = (struct known){ lv->kind, lv->size, logical_used(lv), lv->active };
 	return 0;
 }
@@ -165,15 +171,12 @@ static int describe_group(struct logical_pool *p, const char *name,
 			  struct volume_spec *out, enum lv_kind *kind, bool *active,
 			  struct call *call, struct error *err)
 {
-	int r = group_look(p, true, call, err);
+	struct lv *lv;
+	int r = logical_look(p, name, true, &lv, call, err);
 
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	const struct lv *lv = logical_find(p, name);
-
-	if (!lv)
-		return logical_no_volume(p, name, err);
 	*kind = lv->kind;
 	*active = lv->active;
 	if (describe_lv(p, lv, out) < 0)
@@ -238,15 +241,12 @@ static uint64_t chunk_of(const struct logical_pool *p, const struct lv *lv)
 static int find_device(struct logical_pool *p, const char *name, const char *snap,
 		       struct device *out, struct call *call, struct error *err)
 {
-	int r = group_look(p, snap, call, err);
+	struct lv *lv;
+	int r = logical_look(p, name, snap, &lv, call, err);
 
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
-	const struct lv *lv = logical_find(p, name);
-
-	if (!lv)
-		return logical_no_volume(p, name, err);
 	if (snap)
 		lv = logical_find_snapshot(p, lv, snap);
 	if (!lv)
