@@ -38,6 +38,15 @@ int disk_of_spec(const struct pool_spec *spec, struct disk *disk, const char **p
 	return disk_identify(*path, s->devices[0].part_separator, disk, err);
 }
 
+/* The claim on it, a descriptor: while it lasts nobody can begin to use the device. */
+static int claim(const struct pool_spec *spec, struct disk *disk, const char **path,
+		 const char **label, struct error *err)
+{
+	int r = disk_of_spec(spec, disk, path, label, err);
+
+	return r < 0 ? r : device_claim(*path, err);
+}
+
 static int show(const struct disk *disk, const char *path, struct call *call,
 		struct disk_table *out, struct error *err)
 {
@@ -76,19 +85,15 @@ static int overwrite(int fd, const struct disk *disk, const char *path,
 	return r < 0 ? r : device_wipe_marks(fd, path, err);
 }
 
-/* The claim lasts until the table is there: nobody can begin to use the device. */
 int disk_build(const struct pool_spec *spec, const struct host *host,
 	       enum build_mode mode, struct call *call, struct error *err)
 {
 	AUTO_TABLE struct disk_table table = { 0 };
-	AUTO_FD int fd = -1;
 	const char *path = NULL, *label = NULL, *arguments[] = { "vacate", NULL, NULL };
 	struct disk disk;
-	int r = disk_of_spec(spec, &disk, &path, &label, err);
+	AUTO_FD int fd = claim(spec, &disk, &path, &label, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	fd = device_claim(path, err);
 	if (fd < 0)
 		return fd;
 	/* as libvirt has it */
@@ -134,14 +139,11 @@ int disk_remove(const struct pool_spec *spec, const struct host *host, struct ca
 	const char *const clear[] = { "clear", NULL };
 	AUTO_TABLE struct disk_table table = { 0 };
 	AUTO_TABLE struct disk_table after = { 0 };
-	AUTO_FD int fd = -1;
 	const char *path = NULL, *label = NULL;
 	struct disk disk;
-	int r = disk_of_spec(spec, &disk, &path, &label, err);
+	AUTO_FD int fd = claim(spec, &disk, &path, &label, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	fd = device_claim(path, err);
 	if (fd < 0)
 		return fd;
 	r = show(&disk, path, call, &table, err);

@@ -53,6 +53,23 @@ unsigned tool_next(const struct tool *t, enum disk_kind kind);
 bool tool_is_metadata(const struct tool *t, const PedPartition *part);
 bool tool_has_extended(const struct tool *t);
 
+/* -- tool_place.c: in memory alone -- */
+
+/* Adds one where there is room for it; size 0: the smallest, where there is most room to
+ * grow. NULL: the error says why. */
+PedPartition *tool_place(struct tool *t, enum disk_kind kind, uint64_t size,
+			 struct error *err);
+
+/* The last sector of a partition: the least that will do, as is wished, and the most that
+ * there is room for. */
+struct tool_end {
+	PedSector least, end, most;
+};
+/* Where one of this size ends. -ENOSPC. */
+int tool_find_end(const struct tool *t, PedPartition *part, uint64_t size,
+		  struct tool_end *to, struct error *err);
+bool tool_set_end(struct tool *t, PedPartition *part, const struct tool_end *to);
+
 /* -- tool_change.c: each writes the table and tells the kernel -- */
 
 /* Whether such a table can be made; and the kernel forgets the partitions that are there.
@@ -61,8 +78,7 @@ int tool_vacate(struct tool *t, const char *label, struct error *err);
 int tool_make_label(struct tool *t, const char *label, struct error *err);
 /* Removes the table. */
 int tool_clear(struct tool *t, struct error *err);
-/* size 0: the smallest, where there is most room to grow. -EINVAL: the next number is
- * another. */
+/* size as for tool_place(). -EINVAL: the next number is another. */
 int tool_create(struct tool *t, unsigned number, enum disk_kind kind, const char *format,
 		uint64_t size, struct error *err);
 /* Only in the direction that is asked for. */
