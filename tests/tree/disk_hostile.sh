@@ -3,14 +3,9 @@
 # one that sfdisk takes.
 # limit: 120
 . "${0%/*}/lib.sh"
-need_backend disk
 . "${0%/*}/disks.sh"
 
-M=1048576
-pool=$storage/pools/p
-cd "$tmp"
-new_loop 64M
-name=${loop#/dev/}p
+new_disk 64M
 
 # -- damaged tables --
 
@@ -50,11 +45,7 @@ rmdir "$pool"
 
 # -- several at once --
 
-new_loop 200M
-name=${loop#/dev/}p
-define_disk p gpt "$loop"
-put "$pool/ctl" build
-put "$pool/ctl" start
+new_pool gpt 200M
 for n in 1 2 3 4; do
 	mkdir "$pool/info/$name$n"
 	put "$pool/info/$name$n/capacity" 20M

@@ -3,12 +3,8 @@
 # start, and what libblkid and sfdisk say of them.
 # limit: 200
 . "${0%/*}/lib.sh"
-need_backend disk
 . "${0%/*}/disks.sh"
 
-M=1048576
-pool=$storage/pools/p
-cd "$tmp"
 seq 1 100000 >data
 
 # libblkid finds that table; it does not know a BSD one on a whole disk, nor that of a PC-98
@@ -22,8 +18,7 @@ has_table() # NAME
 table()
 {
 	echo "-- $1"
-	new_loop 64M
-	name=${loop#/dev/}p
+	new_disk 64M
 	define_disk "$1" "$1" "$loop"
 	pool=$storage/pools/$1
 	is inactive "$pool/state"
@@ -85,8 +80,7 @@ table pc98 dos 1
 uses() # LABEL TYPES: as sfdisk shows those of linux, fat16, fat32, linux-swap, linux-lvm, linux-raid
 {
 	echo "-- uses $1"
-	new_loop 64M
-	name=${loop#/dev/}p
+	new_disk 64M
 	define_disk u "$1" "$loop"
 	pool=$storage/pools/u
 	put "$pool/ctl" build

@@ -3,17 +3,9 @@
 # is never written over.
 # limit: 90
 . "${0%/*}/lib.sh"
-need_backend disk
 . "${0%/*}/disks.sh"
 
-M=1048576
-pool=$storage/pools/p
-cd "$tmp"
-new_loop 128M
-name=${loop#/dev/}p
-define_disk p dos "$loop"
-put "$pool/ctl" build
-put "$pool/ctl" start
+new_pool dos 128M
 
 # an extended one is asked for by its format, and takes a size
 touch "$pool/volumes/${name}1"

@@ -4,14 +4,9 @@
 # vm
 # limit: 120
 . "${0%/*}/lib.sh"
-need_backend disk
 . "${0%/*}/disks.sh"
 
-M=1048576
-pool=$storage/pools/p
-cd "$tmp"
-new_loop 200M
-name=${loop#/dev/}p
+new_disk 200M
 
 # nothing is there, and only build makes it
 define_disk p gpt "$loop"

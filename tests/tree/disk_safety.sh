@@ -2,13 +2,9 @@
 # Nothing that a disk pool does touches what somebody uses, and each refusal says what that is.
 # limit: 90
 . "${0%/*}/lib.sh"
-need_backend disk
 . "${0%/*}/disks.sh"
 need_filesystem ext4
 
-M=1048576
-pool=$storage/pools/p
-cd "$tmp"
 mkdir mnt
 
 # a disk that is itself a filesystem, mounted or not
@@ -34,11 +30,7 @@ put "$pool/protected" 0
 rmdir "$pool"
 
 # a partition that is mounted, while its neighbours come, grow and go
-new_loop 128M
-name=${loop#/dev/}p
-define_disk p dos "$loop"
-put "$pool/ctl" build
-put "$pool/ctl" start
+new_pool dos 128M
 mkdir "$pool/info/${name}1"
 put "$pool/info/${name}1/capacity" 20M
 touch "$pool/volumes/${name}1"
@@ -98,11 +90,7 @@ refuse EINVAL "type 'logical'" put "$storage/pools/lvm/ctl" build
 # a damaged table is not repaired by the way
 eventually 5 put "$pool/ctl" stop
 rmdir "$pool"
-new_loop 64M
-name=${loop#/dev/}p
-define_disk p gpt "$loop"
-put "$pool/ctl" build
-put "$pool/ctl" start
+new_pool gpt 64M
 touch "$pool/volumes/${name}1"
 dd if=/dev/zero of="$loop" bs=512 seek=$((128 * 1024 - 1)) count=1 conv=notrunc status=none
 put "$pool/ctl" refresh
@@ -124,11 +112,7 @@ put "$pool/ctl" start
 # a kernel that has something else there: the table stays as it was
 eventually 5 put "$pool/ctl" stop
 rmdir "$pool"
-new_loop 64M
-name=${loop#/dev/}p
-define_disk p gpt "$loop"
-put "$pool/ctl" build
-put "$pool/ctl" start
+new_pool gpt 64M
 touch "$pool/volumes/${name}1"
 addpart "$loop" 9 4096 2048
 sfdisk -d "$loop" >table

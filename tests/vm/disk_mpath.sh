@@ -2,7 +2,6 @@
 # A disk pool on a multipath map: partitions are maps, named as the definition or kpartx does it.
 # limit: 90
 . "${0%/*}/vm.sh"
-need_backend disk
 need multipath dmsetup kpartx
 . "$repo/tests/tree/disks.sh"
 
@@ -14,7 +13,6 @@ story_end()
 	return 0
 } >"$tmp/end" 2>&1
 
-M=1048576
 modprobe -a dm_multipath dm_service_time
 cat >/etc/multipath.conf <<END
 defaults {

@@ -3,12 +3,9 @@
 # use while others come and go, a list that is never short, and 128 of them.
 # limit: 120
 . "${0%/*}/vm.sh"
-need_backend disk
 . "$repo/tests/tree/disks.sh"
 need udevadm
 
-M=1048576
-pool=$storage/pools/p
 disk=$(disk 0)
 name=${disk#/dev/}
 number=$(printf %s "$VM_DISK0" | sed 's,.*/,,')
