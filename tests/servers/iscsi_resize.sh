@@ -33,7 +33,7 @@ resized() # MIB
 	truncate -s "$1M" "$tgt/resized"
 	tgt adm --mode logicalunit --op update --tid 1 --lun 2 --params "path=$tgt/resized"
 	put ctl refresh
-	size $(($1 * M)) "volumes/$two"
+	eventually 1 size $(($1 * M)) "volumes/$two" # the kernel hears of it a moment later
 	is $(($1 * M)) "info/$two/capacity"
 	is $((($1 + 16) * M)) capacity
 	[ "$(stat -L -c %s /proc/self/fd/7)" = $(($1 * M)) ] || fail "an open LUN has $(stat -L -c %s /proc/self/fd/7)"
