@@ -86,41 +86,26 @@ void behind_prepare(struct sheep_pool *sp, uint64_t *until)
 	}
 }
 
-static void copy_payload(const struct sheep_op *op, char *to, size_t len)
-{
-	size_t skip = op->next - op->from;
-
-	for (int n = 0; n < op->iovcnt && len; n++) {
-		const struct iovec *v = &op->iov[n];
-		size_t at = MIN(skip, v->iov_len), some = MIN(v->iov_len - at, len);
-
-		memcpy(to, (const char *)v->iov_base + at, some);
-		to += some;
-		skip -= at;
-		len -= some;
-	}
-}
-
 /* The next piece of a write; false: there is no memory for it. */
 static bool gather(struct sheep_op *op)
 {
 	struct sheep_inode *i = op->inode;
+	struct sheep_slice bytes = { op->iov, op->iovcnt, op->next - op->from, 0 };
 	struct sheep_op *g;
-	size_t len;
 
 	while (i->gathering && i->gathering->end != op->next)
 		behind_begin(i);
 	g = i->gathering ? i->gathering : gather_new(i, op->next);
 	if (!g)
 		return false;
-	len = MIN(op->end - op->next, g->from + g->room.len - g->end);
-	copy_payload(op, (char *)g->room.at + g->copy_iov.iov_len, len);
-	g->copy_iov.iov_len += len;
-	g->end += len;
+	bytes.len = MIN(op->end - op->next, g->from + g->room.len - g->end);
+	slice_copy(&bytes, (char *)g->room.at + g->copy_iov.iov_len);
+	g->copy_iov.iov_len += bytes.len;
+	g->end += bytes.len;
 	g->added_ns = clock_now();
 	list_remove(&g->waiter.link);
 	list_append(&i->sp->gathers, &g->waiter.link);
-	op->next += len;
+	op->next += bytes.len;
 	if (g->end == g->from + g->room.len)
 		behind_begin(i);
 	return true;
@@ -247,25 +232,12 @@ static void lost(const struct sheep_op *op)
 	host->failed(host->ctx, i->vdi.name, &i->loss);
 }
 
-static void go_on(struct list *waiting)
-{
-	struct list now = LIST_INIT(now);
-
-	for (struct list *l; (l = list_shift(waiting));)
-		list_append(&now, l);
-	for (struct list *l; (l = list_shift(&now));) {
-		struct sheep_waiter *w = container_of(l, struct sheep_waiter, link);
-
-		w->go(w);
-	}
-}
-
 /* In the order they came; one that finds no room comes back to the end, behind those that
  * have not been asked. */
 static void admit(struct sheep_pool *sp)
 {
 	if (!list_empty(&sp->crowd) && sp->behind < ROOM)
-		go_on(&sp->crowd);
+		waiters_go(&sp->crowd);
 }
 
 void behind_ended(struct sheep_op *op)
@@ -276,7 +248,7 @@ void behind_ended(struct sheep_op *op)
 	sp->behind -= op->room.len;
 	if (op->r < 0)
 		lost(op);
-	go_on(&op->followers);
+	waiters_go(&op->followers);
 	admit(sp);
 	if (!sp->behind && sp->draining)
 		loop_call_done(take(sp->draining), 0, NULL);

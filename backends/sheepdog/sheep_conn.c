@@ -143,32 +143,6 @@ short conn_events(const struct sheep_conn *c)
 	return POLLIN | (out ? POLLOUT : 0);
 }
 
-/* -- slices -- */
-
-/* The bytes of a slice from `done` on, as many as n entries can name; returns how many
- * entries. */
-static int slice_iov(const struct sheep_slice *s, size_t done, struct iovec *out, int n)
-{
-	size_t skip = s->skip + done, left = s->len - done;
-	int count = 0;
-
-	for (int i = 0; i < s->iovcnt && left && count < n; i++) {
-		const struct iovec *v = &s->iov[i];
-
-		if (skip >= v->iov_len) {
-			skip -= v->iov_len;
-			continue;
-		}
-
-		size_t len = MIN(v->iov_len - skip, left);
-
-		out[count++] = (struct iovec){ (char *)v->iov_base + skip, len };
-		left -= len;
-		skip = 0;
-	}
-	return count;
-}
-
 /* -- out -- */
 
 static bool next_to_send(struct sheep_conn *c)
@@ -357,26 +331,6 @@ static ssize_t receive(struct sheep_conn *c, bool *more)
 	return n;
 }
 
-static void copy_in(const struct sheep_slice *to, size_t done, const uint8_t *from,
-		    size_t len)
-{
-	while (len) {
-		struct iovec iov[MAX_IOV];
-		int n = slice_iov(to, done, iov, MAX_IOV);
-
-		for (int i = 0; i < n && len; i++) {
-			size_t some = MIN(iov[i].iov_len, len);
-
-			memcpy(iov[i].iov_base, from, some);
-			from += some;
-			done += some;
-			len -= some;
-		}
-		if (!n)
-			return;
-	}
-}
-
 /* The header, or some of the payload, of what came ahead. */
 static void take_ahead(struct sheep_conn *c)
 {
@@ -388,8 +342,8 @@ static void take_ahead(struct sheep_conn *c)
 		memcpy(c->in_head + c->in_done, from, len);
 	} else {
 		len = MIN(len, c->in_total - c->in_done);
-		if (c->receiving && c->receiving->in.iov)
-			copy_in(&c->receiving->in, c->in_done - SHEEP_HEAD, from, len);
+		if (c->receiving)
+			slice_fill(&c->receiving->in, c->in_done - SHEEP_HEAD, from, len);
 	}
 	c->ahead_at += len;
 	c->in_done += len;

@@ -67,7 +67,7 @@ struct sheep_object *object_lock(struct sheep_inode *i, uint32_t index, bool alo
 	return o;
 }
 
-static void go_on(struct list *waiting)
+void waiters_go(struct list *waiting)
 {
 	struct list now = LIST_INIT(now);
 
@@ -83,7 +83,7 @@ static void go_on(struct list *waiting)
 static void tell_frozen(struct sheep_inode *i)
 {
 	if (!i->writing)
-		go_on(&i->thawed);
+		waiters_go(&i->thawed);
 }
 
 void object_unlock(struct sheep_inode *i, struct sheep_object *o, bool alone)
@@ -97,7 +97,7 @@ void object_unlock(struct sheep_inode *i, struct sheep_object *o, bool alone)
 		o->doubtful = false;
 	o->pins++; /* it stays while the others are asked */
 	if (!o->alone && !o->doubtful)
-		go_on(&o->waiting);
+		waiters_go(&o->waiting);
 	o->pins--;
 	if (!o->alone && !o->shared && !o->pins && list_empty(&o->waiting)) {
 		map_remove(&i->objects, &o->link);

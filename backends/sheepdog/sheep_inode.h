@@ -14,6 +14,9 @@ struct sheep_waiter {
 	void (*go)(struct sheep_waiter *);
 };
 
+/* Each of those who wait now; who comes to wait meanwhile stays. */
+void waiters_go(struct list *waiting);
+
 /*
  * An object that is being written. Writes into one that is the VDI's own go on together.
  * Making it (the sheep replaces what there is) and dropping it are for one alone, and so

@@ -352,7 +352,7 @@ int op_adopt(struct sheep_inode *i, struct call *call, struct error *err)
 
 static bool own_payload(struct sheep_op *op)
 {
-	size_t len = op->end - op->from, done = 0;
+	size_t len = op->end - op->from;
 
 	if (op->what == IO_READ)
 		op->iov = NULL; /* what comes is dropped */
@@ -361,12 +361,7 @@ static bool own_payload(struct sheep_op *op)
 	op->copy = malloc(len ? len : 1);
 	if (!op->copy)
 		return false;
-	for (int n = 0; n < op->iovcnt && done < len; n++) {
-		size_t some = MIN(op->iov[n].iov_len, len - done);
-
-		memcpy((char *)op->copy + done, op->iov[n].iov_base, some);
-		done += some;
-	}
+	slice_copy(&(struct sheep_slice){ op->iov, op->iovcnt, 0, len }, op->copy);
 	op->copy_iov = (struct iovec){ op->copy, len };
 	op->iov = &op->copy_iov;
 	op->iovcnt = 1;

@@ -1,24 +1,8 @@
 /* Reading a part: from the object of whichever VDI the map names, or zeros. */
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
-#include <sys/param.h>
 
 #include "backends/sheepdog/sheep_op.h"
-
-static void clear(const struct sheep_slice *s)
-{
-	size_t skip = s->skip, left = s->len;
-
-	for (int n = 0; s->iov && n < s->iovcnt && left; n++) {
-		const struct iovec *v = &s->iov[n];
-		size_t at = MIN(skip, v->iov_len), len = MIN(v->iov_len - at, left);
-
-		memset((char *)v->iov_base + at, 0, len);
-		skip -= at;
-		left -= len;
-	}
-}
 
 static void done(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		 const struct error *err)
@@ -51,7 +35,7 @@ void part_read(struct sheep_part *p)
 
 	p->vid = i->vdi.vid;
 	if (!owner) {
-		clear(&bytes);
+		slice_clear(&bytes);
 		part_end(p, 0, NULL);
 		return;
 	}

@@ -37,18 +37,10 @@ void inode_hold(struct sheep_inode *i, struct sheep_waiter *w)
 
 void inode_resume(struct sheep_inode *i)
 {
-	struct list now = LIST_INIT(now);
-
 	if (i->frozen)
 		return;
 	inode_ref(i);
-	for (struct list *l; (l = list_shift(&i->held));)
-		list_append(&now, l);
-	for (struct list *l; (l = list_shift(&now));) {
-		struct sheep_waiter *w = container_of(l, struct sheep_waiter, link);
-
-		w->go(w);
-	}
+	waiters_go(&i->held);
 	inode_put(i);
 }
 

@@ -12,11 +12,11 @@
 #pragma once
 
 #include <errno.h>
-#include <sys/uio.h>
 
 #include "backends/common/address.h"
 #include "backends/common/loop.h"
 #include "backends/sheepdog/sheep_proto.h"
+#include "backends/sheepdog/sheep_slice.h"
 
 /* The errno of a request that is not to be carried out twice, and may or may not have
  * been once. Never seen outside this type. */
@@ -24,13 +24,6 @@
 
 struct sheep_conn;
 struct sheep_session;
-
-/* len bytes of an iovec from skip on; iov NULL: nowhere, they are dropped. */
-struct sheep_slice {
-	const struct iovec *iov;
-	int iovcnt;
-	size_t skip, len;
-};
 
 /* One request. Its memory, and that of its slices, is the owner's until done. */
 struct sheep_msg {
