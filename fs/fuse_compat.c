@@ -157,34 +157,39 @@ void compat_init(struct fuse_conn_info *conn, unsigned flags)
 
 #endif
 
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-
-/* The library wants to know of a size, too. */
-void *compat_buffer(struct fuse_buf *buf)
-{
-	return NULL;
-}
-
-#else
-
 #define WRITE_HEADER (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
 
 /* What the library takes for granted: before INIT the first, then what that agreed on. */
 #define LIBRARY_PAGES  256
 #define LIBRARY_HEADER 4096
 
-void *compat_buffer(struct fuse_buf *buf)
+void *compat_buffer_new(size_t size)
 {
-	size_t page = getpagesize();
-	size_t size = LIBRARY_PAGES * page + LIBRARY_HEADER;
-	char *memory = aligned_alloc(page, page + (size + page - 1) / page * page);
+	size_t page = getpagesize(), library = LIBRARY_PAGES * page;
+	size_t room = (size > library ? size : library) + LIBRARY_HEADER;
+	char *memory = aligned_alloc(page, page + (room + page - 1) / page * page);
 
-	if (memory)
-		buf->mem = memory + page - WRITE_HEADER;
-	return memory;
+	return memory ? memory + page : NULL;
 }
 
-#endif
+void compat_buffer_free(void *data)
+{
+	free((char *)data - getpagesize());
+}
+
+/* From 3.17 on the library wants to know of a size, too. */
+bool compat_receive_into(struct fuse_buf *buf, void *data)
+{
+	if (FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17))
+		return false;
+	buf->mem = (char *)data - WRITE_HEADER;
+	return true;
+}
+
+void *compat_received_in(const struct fuse_buf *buf)
+{
+	return (char *)buf->mem + WRITE_HEADER;
+}
 
 struct backing_map {
 	int32_t fd;

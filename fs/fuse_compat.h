@@ -24,11 +24,14 @@ void compat_init(struct fuse_conn_info *conn, unsigned flags);
 bool compat_passthrough(void);
 
 /*
- * Where a thread receives its requests: so that the bytes of a write begin a page, as a
- * direct descriptor wants them. What is to be freed at the end; NULL: buf->mem, which the
- * library then makes.
+ * Memory for size bytes of data that begin a page, with room for what the library
+ * receives besides. A request that is received into it has the bytes of a write there,
+ * as a direct descriptor wants them. false: this library receives into memory of its own.
  */
-void *compat_buffer(struct fuse_buf *buf);
+void *compat_buffer_new(size_t size);
+void compat_buffer_free(void *data);
+bool compat_receive_into(struct fuse_buf *buf, void *data);
+void *compat_received_in(const struct fuse_buf *buf);
 
 /* Registers a regular file with the kernel: an id > 0, or -errno (-EPERM: not
  * privileged). */

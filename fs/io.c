@@ -23,62 +23,15 @@
 
 /* -- buffers -- */
 
-/*
- * Buffers of IO_MAX bytes. The one used last is given first, to whichever thread: it is
- * the one that the caches hold. There are as many as were in use at once, SPARES_MAX at
- * most. What is smaller than SMALL is malloc's: above, that asks the kernel for new
- * pages.
- */
-struct spare {
-	struct spare *next;
-};
-static struct spare *spares; /* under spares_lock */
-static unsigned n_spares;
-
-#define SPARES_MAX 16
-#define SMALL	   (64u << 10)
-static pthread_mutex_t spares_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static void *take_buffer(void)
-{
-	pthread_mutex_lock(&spares_lock);
-
-	struct spare *s = spares;
-
-	if (s) {
-		spares = s->next;
-		n_spares--;
-	}
-	pthread_mutex_unlock(&spares_lock);
-	return s ? (void *)s : aligned_alloc(PAGE, IO_MAX);
-}
-
-static void give_buffer(void *buffer)
-{
-	struct spare *s = buffer;
-
-	if (!s)
-		return;
-	pthread_mutex_lock(&spares_lock);
-
-	bool keep = n_spares < SPARES_MAX;
-
-	if (keep) {
-		s->next = spares;
-		spares = s;
-		n_spares++;
-	}
-	pthread_mutex_unlock(&spares_lock);
-	if (!keep)
-		free(s);
-}
+/* What is not larger is malloc's: above, that asks the kernel for new pages. */
+#define SMALL (64u << 10)
 
 static int add_buffer(struct request *r, struct error *err)
 {
 	size_t size = (r->size + PAGE - 1) & ~(size_t)(PAGE - 1);
 
 	r->shared_buffer = size > SMALL && size <= IO_MAX;
-	r->buffer = r->shared_buffer ? take_buffer() :
+	r->buffer = r->shared_buffer ? buffer_take() :
 				       aligned_alloc(PAGE, size ? size : PAGE);
 	return r->buffer ? 0 : error_set(err, ENOMEM, "out of memory");
 }
@@ -86,9 +39,22 @@ static int add_buffer(struct request *r, struct error *err)
 void io_release(struct request *r)
 {
 	if (r->shared_buffer)
-		give_buffer(r->buffer);
+		buffer_give(r->buffer);
 	else
 		free(r->buffer);
+}
+
+/* A write that fills much of what it was received in is left there. */
+static int take_bytes(struct request *r, const void *data, struct error *err)
+{
+	r->buffer = r->size >= IO_MAX / 2 ? buffer_keep(data) : NULL;
+	r->shared_buffer = r->buffer;
+	if (r->buffer)
+		return 0;
+	if (add_buffer(r, err) < 0)
+		return -ENOMEM;
+	memcpy(r->buffer, data, r->size);
+	return 0;
 }
 
 /* -- on a descriptor -- */
@@ -181,7 +147,7 @@ static void fail_inline(fuse_req_t req, struct file *f, int code, const char *wh
 static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, int flags)
 {
 	uint64_t start = clock_now();
-	char *buffer = take_buffer();
+	char *buffer = buffer_take();
 	ssize_t n = buffer ? read_file(f, flags, buffer, size, off) : -ENOMEM;
 
 	request_count(METRIC_READ, start, n < 0 ? -n : 0);
@@ -189,7 +155,7 @@ static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, 
 		fail_inline(req, f, n, "read");
 	else
 		fuse_reply_buf(req, buffer, n);
-	give_buffer(buffer);
+	buffer_give(buffer);
 	file_put(f);
 }
 
@@ -197,12 +163,12 @@ static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, 
 static ssize_t write_bounced(const struct file *f, int flags, const void *data,
 			     size_t size, off_t off)
 {
-	void *buffer = take_buffer();
+	void *buffer = buffer_take();
 	ssize_t n = -ENOMEM;
 
 	if (buffer)
 		n = write_file(f, flags, memcpy(buffer, data, size), size, off);
-	give_buffer(buffer);
+	buffer_give(buffer);
 	return n;
 }
 
@@ -389,10 +355,9 @@ void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data,
 
 	if (!r)
 		return;
-	if (add_buffer(r, &err) < 0) {
+	if (take_bytes(r, data, &err) < 0) {
 		request_done(r, -ENOMEM, &err);
 		return;
 	}
-	memcpy(r->buffer, data, r->size);
 	start(r, f->fd >= 0 || !ready);
 }

@@ -8,12 +8,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fs/buffer.h"
 #include "fs/fuse.h"
 
 struct file;
 struct request;
 
-#define IO_MAX (1u << 20) /* of one request, as negotiated */
+#define IO_MAX BUFFER_SIZE /* of one request */
 
 /* Consumes a reference on the file. */
 void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t off,

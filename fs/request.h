@@ -94,7 +94,7 @@ struct request {
 	struct io io;
 	struct iovec iov;
 	void *buffer;
-	bool shared_buffer; /* it goes back to io.c */
+	bool shared_buffer; /* it is one of buffer.h */
 	atomic_bool submitted;
 	struct list waiting;
 	size_t charged;

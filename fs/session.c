@@ -20,6 +20,7 @@
 #include "backends/support/cpus.h"
 #include "backends/support/log.h"
 #include "backends/support/run.h"
+#include "fs/buffer.h"
 #include "fs/fuse.h"
 #include "fs/file.h"
 #include "fs/fuse_compat.h"
@@ -367,15 +368,15 @@ static void serve_requests(struct fuse_buf *buf)
 static void *serve(void *arg)
 {
 	struct fuse_buf buf = { .mem = NULL };
-	void *memory = compat_buffer(&buf);
 	sigset_t wake;
 
 	sigemptyset(&wake);
 	sigaddset(&wake, SIGUSR1);
 	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
 	cpus_use(CPUS_ALL);
+	buffer_receive(&buf);
 	serve_requests(&buf);
-	free(memory ? memory : buf.mem);
+	buffer_receive_end(&buf);
 	if (!atomic_load(&stopping)) /* unmounted by somebody else */
 		kill(getpid(), SIGUSR2);
 	atomic_store((atomic_bool *)arg, true);

@@ -1,0 +1,23 @@
+/*
+ * Memory that the data of one request lies in: requests are received into it, and large
+ * reads are filled into it. A large write stays where it was received.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct fuse_buf;
+
+#define BUFFER_SIZE (1u << 20) /* of data, as negotiated */
+
+/* Begins a page. NULL: no memory. */
+void *buffer_take(void);
+/* What buffer_take or buffer_keep has given, or NULL. */
+void buffer_give(void *buffer);
+
+/* This thread receives its requests into such a buffer, if the library lets it. */
+void buffer_receive(struct fuse_buf *buf);
+void buffer_receive_end(struct fuse_buf *buf);
+/* The caller owns what data was received into, by this thread, which goes on with
+ * another. NULL: data does not begin a buffer, and has to be copied. */
+void *buffer_keep(const void *data);
