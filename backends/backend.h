@@ -122,6 +122,10 @@ struct io {
 	 * -errno. */
 	void (*done)(struct io *, ssize_t result, const struct error *);
 	void *owner;
+	/* Of a write, may be NULL: what its bytes lie in. Who needs them beyond done
+	 * takes it before, leaves NULL, and gives it to free_bytes at the end. */
+	void *bytes;
+	void (*free_bytes)(void *bytes);
 };
 
 /* How the volumes of a type come to be: files; provisioned by us; given by a server or

@@ -195,6 +195,8 @@ static void io_done(struct io *io, ssize_t result, const struct error *err)
 	struct request *r = io->owner;
 	struct error copy = { 0 };
 
+	if (io->free_bytes)
+		r->buffer = io->bytes;
 	if (result < 0 && err && err->code)
 		copy = *err;
 	else if (result < 0)
@@ -202,6 +204,15 @@ static void io_done(struct io *io, ssize_t result, const struct error *err)
 	r->out.count = result;
 	lane_leave(r->file->lane, r);
 	request_done(r, result < 0 ? result : 0, &copy);
+}
+
+/* One that is mostly empty is not for keeping. */
+static void lend_bytes(struct request *r)
+{
+	if (r->shared_buffer && r->size < IO_MAX / 2)
+		return;
+	r->io.bytes = r->buffer;
+	r->io.free_bytes = r->shared_buffer ? buffer_give : free;
 }
 
 static void submit(struct request *r)
@@ -219,6 +230,8 @@ static void submit(struct request *r)
 	r->io.iovcnt = 1;
 	r->io.done = io_done;
 	r->io.owner = r;
+	if (r->io.op == IO_WRITE)
+		lend_bytes(r);
 	atomic_store(&r->submitted, true);
 	volume_submit(r->file->volume, &r->io);
 }

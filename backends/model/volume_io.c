@@ -97,6 +97,7 @@ static void flight_done(struct io *io, ssize_t result, const struct error *err)
 
 	if (io->op != IO_READ && io->op != IO_FLUSH)
 		atomic_store(&f->h->unflushed, true);
+	f->asked->bytes = f->io.bytes; /* unless taken */
 	f->asked->done(f->asked, result, err);
 	landed(f);
 }

@@ -36,7 +36,8 @@ struct flight {
 	uint64_t len;
 	bool early;
 	struct list link;
-	void *copy; /* of an early write's bytes */
+	void *bytes; /* an early write's */
+	void (*free_bytes)(void *);
 };
 
 void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void *vol,
@@ -136,20 +137,33 @@ static void begin_write(struct behind *b, struct flight *f)
 	b->n_early++;
 }
 
-/* Where there is no memory it is answered when it is stored. */
 static bool copy_bytes(struct flight *f)
 {
 	size_t done = 0;
 
-	f->copy = malloc(f->len ? f->len : 1);
-	if (!f->copy)
+	f->bytes = malloc(f->len ? f->len : 1);
+	if (!f->bytes)
 		return false;
+	f->free_bytes = free;
 	for (int i = 0; i < f->io.iovcnt; i++) {
-		memcpy((char *)f->copy + done, f->io.iov[i].iov_base,
+		memcpy((char *)f->bytes + done, f->io.iov[i].iov_base,
 		       f->io.iov[i].iov_len);
 		done += f->io.iov[i].iov_len;
 	}
-	f->iov = (struct iovec){ .iov_base = f->copy, .iov_len = f->len };
+	f->iov = (struct iovec){ .iov_base = f->bytes, .iov_len = f->len };
+	return true;
+}
+
+/* Where there is no memory it is answered when it is stored. */
+static bool keep_bytes(struct flight *f)
+{
+	if (f->asked->bytes && f->io.iovcnt == 1) {
+		f->bytes = take(f->asked->bytes);
+		f->free_bytes = f->asked->free_bytes;
+		f->iov = *f->io.iov;
+	} else if (!copy_bytes(f)) {
+		return false;
+	}
 	f->io.iov = &f->iov;
 	f->io.iovcnt = 1;
 	f->asked = NULL;
@@ -160,7 +174,7 @@ static void submit(struct behind *b, struct flight *f)
 {
 	struct io *asked = f->asked;
 	uint64_t len = f->len;
-	bool answered = f->early && copy_bytes(f);
+	bool answered = f->early && keep_bytes(f);
 
 	b->submit(b->vol, &f->io);
 	if (answered)
@@ -253,7 +267,8 @@ static void landed(struct io *io, ssize_t result, const struct error *err)
 	pthread_mutex_unlock(&b->lock);
 	if (f->asked)
 		f->asked->done(f->asked, result, err);
-	free(f->copy);
+	if (f->bytes)
+		f->free_bytes(f->bytes);
 	free(f);
 	submit_ready(b, &ready);
 	if (stored)

@@ -108,6 +108,40 @@ static void a_lone_write_is_answered_and_keeps_its_bytes(void **state)
 	assert_int_equal(a.result, 0);
 }
 
+static unsigned freed;
+
+static void free_bytes(void *bytes)
+{
+	assert_int_equal(((char *)bytes)[0], 7);
+	freed++;
+}
+
+static void what_its_bytes_lie_in_is_taken_by_an_early_write_alone(void **state)
+{
+	char bytes[PIECE] = { 7 };
+	struct asked a;
+
+	freed = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		a.iov = (struct iovec){ bytes, PIECE };
+		a.io = (struct io){ .op = IO_WRITE, .off = i * PIECE, .iov = &a.iov,
+				    .iovcnt = 1, .done = done, .owner = &a,
+				    .bytes = bytes, .free_bytes = free_bytes };
+		a.result = ON_ITS_WAY;
+		behind.deep = i * 2;
+		behind_submit(&behind, &seen, &a.io);
+		assert_int_equal(a.result, i ? ON_ITS_WAY : PIECE);
+		assert_ptr_equal(a.io.bytes, i ? bytes : NULL);
+		assert_ptr_equal(submitted[i]->iov->iov_base, bytes);
+	}
+	a.iov = (struct iovec){ NULL, 0 };
+	assert_int_equal(submitted[0]->iov->iov_len, PIECE);
+	assert_int_equal(freed, 0);
+	land(0, PIECE);
+	land(1, PIECE);
+	assert_int_equal(freed, 1);
+}
+
 static void a_flush_waits_and_tells_what_was_lost_once(void **state)
 {
 	uint64_t other = behind_seen(&behind), late;
@@ -250,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_lone_write_is_answered_and_keeps_its_bytes),
+		TEST(what_its_bytes_lie_in_is_taken_by_an_early_write_alone),
 		TEST(a_flush_waits_and_tells_what_was_lost_once),
 		TEST(what_was_lost_is_kept_for_the_flush),
 		TEST(a_flush_does_not_wait_for_what_comes_after),
