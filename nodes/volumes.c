@@ -162,14 +162,17 @@ static int volumes_rename(const struct node *dir, const char *name,
 	return r;
 }
 
-/* The directory of a file pool has the owner and mode of what it stands for. */
+/* The directory of a file pool has the owner and mode of what it stands for. Others have
+ * none, and are not asked: every ls(1) and touch(1) comes by here. */
 static int volumes_stat(const struct node *n, struct stat *st, struct call *call,
 			struct error *err)
 {
+	const struct pool_type *type = pool_type(n->pool);
 	struct pool_stat ps = { .permissions = PERMISSIONS_UNSET };
-
 	struct call recent = no_wait(call, n->pool);
 
+	if (!type || strcmp(type->volume_type, "file"))
+		return 0;
 	if (pool_stat(n->pool, &recent, &ps, NULL) == 0) {
 		const struct permissions *p = &ps.permissions;
 
