@@ -8,6 +8,7 @@
 #include "backends/model/pools.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
+#include "backends/support/thread.h"
 #include "fs/backing.h"
 #include "fs/inode.h"
 #include "fs/lane.h"
@@ -174,14 +175,8 @@ static void *close_thread(void *arg)
 
 static void close_aside(struct file *f)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, close_thread, f) != 0)
+	if (thread_start(NULL, "close", close_thread, f) < 0)
 		log_error("no thread is left to close an open file of a pool");
-	pthread_attr_destroy(&attr);
 }
 
 void file_put(struct file *f)

@@ -12,6 +12,7 @@
 #include "backends/model/events.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
+#include "backends/support/thread.h"
 #include "fs/file.h"
 #include "fs/fuse.h"
 #include "fs/inode.h"
@@ -46,7 +47,7 @@ struct parked_dir {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t news;
+static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
 static struct list channels = LIST_INIT(channels);
 static struct list polled = LIST_INIT(polled);
 static struct parked_dir *parked;
@@ -241,10 +242,9 @@ static bool work(struct channel *c)
 /* Waits for news; false: there were none for a while, and nothing is left. */
 static bool linger(struct channel *c)
 {
-	struct timespec until = clock_timespec(clock_now() + LINGER_NS);
-	int ret = pthread_cond_timedwait(&news, &lock, &until);
+	int ret = thread_wait(&news, &lock, clock_now() + LINGER_NS);
 
-	return ret != ETIMEDOUT || !list_empty(&c->notices) || c->sweep;
+	return ret != -ETIMEDOUT || !list_empty(&c->notices) || c->sweep;
 }
 
 static void *channel_thread(void *arg)
@@ -272,17 +272,10 @@ static void *channel_thread(void *arg)
 
 static bool start_thread(struct channel *c)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	bool ok;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	ok = pthread_create(&thread, &attr, channel_thread, c) == 0;
-	pthread_attr_destroy(&attr);
-	if (ok)
-		threads++;
-	return ok;
+	if (thread_start(NULL, "notify", channel_thread, c) < 0)
+		return false;
+	threads++;
+	return true;
 }
 
 static struct channel *find_channel(struct pool *pool)
@@ -399,15 +392,15 @@ void notify_name(uint64_t directory, struct pool *pool, const char *name)
 
 void notify_settle(void)
 {
-	struct timespec until;
+	uint64_t until;
 
 	if (!queued_number)
 		return;
-	until = clock_timespec(clock_now() + SETTLE_NS);
+	until = clock_now() + SETTLE_NS;
 
 	SCOPED_LOCK(&lock);
 	while (unsettled(queued_for, queued_number))
-		if (pthread_cond_timedwait(&news, &lock, &until) != 0)
+		if (thread_wait(&news, &lock, until) != 0)
 			break;
 	queued_number = 0;
 }
@@ -447,12 +440,6 @@ static void on_event(void *arg, const struct event *e)
 
 int notify_open(struct error *err)
 {
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&news, &attr);
-	pthread_condattr_destroy(&attr);
 	if (events_subscribe(on_event, NULL) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	return 0;
@@ -460,7 +447,7 @@ int notify_open(struct error *err)
 
 bool notify_close(unsigned timeout_ms)
 {
-	struct timespec until = clock_timespec(clock_now() + timeout_ms * NS_PER_MS);
+	uint64_t until = clock_now() + timeout_ms * NS_PER_MS;
 	int ret = 0;
 
 	events_unsubscribe(on_event, NULL);
@@ -469,7 +456,7 @@ bool notify_close(unsigned timeout_ms)
 	closing = true;
 	pthread_cond_broadcast(&news);
 	while (threads && ret == 0)
-		ret = pthread_cond_timedwait(&news, &lock, &until);
+		ret = thread_wait(&news, &lock, until);
 	free(take(parked));
 	n_parked = max_parked = 0;
 	return !threads;

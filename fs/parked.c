@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "backends/support/log.h"
+#include "backends/support/thread.h"
 #include "fs/caller.h"
 #include "fs/request.h"
 
@@ -13,7 +14,7 @@
 #define LOOK_AGAIN_NS (100 * NS_PER_MS)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct list parked = LIST_INIT(parked);
 static pthread_t thread;
 static bool running, closing, rescan;
@@ -146,13 +147,8 @@ static uint64_t next_time(bool *retries)
 
 static void sleep_until(uint64_t ns)
 {
-	struct timespec t = clock_timespec(ns);
-
 	wakes_at = ns;
-	if (ns)
-		pthread_cond_timedwait(&changed, &lock, &t);
-	else
-		pthread_cond_wait(&changed, &lock);
+	thread_wait(&changed, &lock, ns);
 	wakes_at = 0;
 }
 
@@ -187,15 +183,9 @@ static void *watch(void *arg)
 
 static bool start(void)
 {
-	pthread_condattr_t attr;
-
 	if (running)
 		return true;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&changed, &attr);
-	pthread_condattr_destroy(&attr);
-	running = pthread_create(&thread, NULL, watch, NULL) == 0;
+	running = thread_start(&thread, "deadlines", watch, NULL) == 0;
 	if (!running)
 		log_error("no thread for deadlines could be made");
 	return running;

@@ -20,6 +20,7 @@
 #include "backends/support/cpus.h"
 #include "backends/support/log.h"
 #include "backends/support/run.h"
+#include "backends/support/thread.h"
 #include "fs/buffer.h"
 #include "fs/fuse.h"
 #include "fs/file.h"
@@ -48,8 +49,8 @@ static atomic_bool stopping;
 
 static atomic_uint quick; /* requests in a row, QUICK at most */
 static atomic_uint alone, served_alone, resting;
-static pthread_cond_t missed; /* with lock */
-static bool looked_on;	      /* by one of those that rest; under lock */
+static pthread_cond_t missed = PTHREAD_COND_INITIALIZER; /* with lock */
+static bool looked_on; /* by one of those that rest; under lock */
 
 struct fuse_session *session_fuse(void)
 {
@@ -291,10 +292,9 @@ static bool serves_alone(const struct fuse_buf *request)
 static void look_on(void)
 {
 	unsigned was = atomic_load(&served_alone);
-	struct timespec at = clock_timespec(clock_now() + LOOK_NS);
 
 	looked_on = true;
-	if (pthread_cond_timedwait(&missed, &lock, &at) == ETIMEDOUT &&
+	if (thread_wait(&missed, &lock, clock_now() + LOOK_NS) == -ETIMEDOUT &&
 	    atomic_load(&served_alone) == was)
 		atomic_store(&quick, 0);
 	looked_on = false;
@@ -390,13 +390,8 @@ static void woken(int sig)
 int session_serve(struct error *err)
 {
 	struct sigaction wake = { .sa_handler = woken };
-	pthread_condattr_t attr;
 
 	sigaction(SIGUSR1, &wake, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&missed, &attr);
-	pthread_condattr_destroy(&attr);
 
 	SCOPED_LOCK(&lock);
 	int ret = start_thread();

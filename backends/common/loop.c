@@ -9,15 +9,14 @@
 #include "backends/common/loop.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "backends/support/cleanup.h"
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
-#define STACK_SIZE    (256 * 1024)
 #define LOOK_AGAIN_NS (100 * NS_PER_MS)
 
 /* What the thread sleeps for. */
@@ -135,22 +134,6 @@ static void *loop_thread(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct loop *loop)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int code;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	code = pthread_create(&loop->thread, &attr, loop_thread, loop);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return code;
-}
-
 static void release(struct loop *loop)
 {
 	if (loop->wake_fd >= 0)
@@ -163,7 +146,7 @@ static void release(struct loop *loop)
 int loop_new(const struct loop_ops *ops, void *arg, struct loop **out, struct error *err)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
-	int code;
+	int r;
 
 	if (!loop)
 		return error_code(err, ENOMEM, "starting the session's thread");
@@ -173,10 +156,11 @@ int loop_new(const struct loop_ops *ops, void *arg, struct loop **out, struct er
 	pthread_mutex_init(&loop->lock, NULL);
 	list_init(&loop->tasks);
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	code = loop->wake_fd < 0 ? errno : start_thread(loop);
-	if (code) {
+	r = loop->wake_fd < 0 ? -errno
+			      : thread_start(&loop->thread, "session", loop_thread, loop);
+	if (r < 0) {
 		release(loop);
-		return error_code(err, code, "starting the session's thread");
+		return error_code(err, -r, "starting the session's thread");
 	}
 	*out = loop;
 	return 0;
@@ -260,14 +244,9 @@ void loop_run(struct loop *loop, struct loop_task *t)
 void loop_call_init(struct loop_call *c, void (*run)(struct loop_task *),
 		    void (*release_call)(struct loop_call *))
 {
-	pthread_condattr_t attr;
-
 	*c = (struct loop_call){ .task.run = run, .release = release_call, .refs = 1 };
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->answered, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&c->answered, NULL);
 }
 
 void loop_call_put(struct loop_call *c)
@@ -306,7 +285,6 @@ int loop_call_wait(struct loop *loop, struct loop_call *c, struct call *call,
 	SCOPED_LOCK(&c->lock);
 	while (!c->done) {
 		uint64_t until = clock_now() + LOOK_AGAIN_NS;
-		struct timespec at;
 		int r = given_up(call, err);
 
 		if (r < 0) {
@@ -315,8 +293,7 @@ int loop_call_wait(struct loop *loop, struct loop_call *c, struct call *call,
 		}
 		if (call && call->deadline_ns && call->deadline_ns < until)
 			until = call->deadline_ns;
-		at = clock_timespec(until);
-		pthread_cond_timedwait(&c->answered, &c->lock, &at);
+		thread_wait(&c->answered, &c->lock, until);
 	}
 	if (c->result < 0 && c->error.code)
 		error_copy(err, &c->error);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,11 +17,11 @@
 
 #include "backends/support/cleanup.h"
 #include "backends/support/list.h"
+#include "backends/support/thread.h"
 
 #define KERNEL_GROUP 1
 #define MESSAGE_SIZE (16 << 10)
 #define QUEUE_SIZE   (4 << 20) /* a rescan of a thousand disks */
-#define STACK_SIZE   (256 << 10)
 
 struct listener {
 	int socket, wake;
@@ -113,23 +112,6 @@ static void *run(void *arg)
 	}
 }
 
-/* Signals are the main thread's affair. */
-static int start_thread(struct listener *l)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int code;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&l->thread, &attr, run, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return code;
-}
-
 static void free_listener(struct listener *l)
 {
 	if (l->socket >= 0)
@@ -160,7 +142,7 @@ static int open_socket(void)
 static int start_listener(struct error *err)
 {
 	CLEANUP(cleanup_listener) struct listener *l = calloc(1, sizeof(*l));
-	int code;
+	int r;
 
 	if (!l)
 		return error_code(err, ENOMEM, "cannot watch devices");
@@ -170,11 +152,10 @@ static int start_listener(struct error *err)
 		l->wake = eventfd(0, EFD_CLOEXEC);
 	if (l->wake < 0)
 		return error_errno(err, "cannot watch devices");
-	code = start_thread(l);
-	if (code)
-		return error_code(err, code,
-				  "cannot start the thread that watches "
-				  "devices");
+	r = thread_start(&l->thread, "uevent", run, l);
+	if (r < 0)
+		return error_code(err, -r,
+				  "cannot start the thread that watches devices");
 	current = take(l);
 	return 0;
 }

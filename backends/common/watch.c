@@ -9,20 +9,19 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 
 #include "backends/support/list.h"
 #include "backends/support/map.h"
+#include "backends/support/thread.h"
 
 /* No IN_MODIFY: each write of each volume would be an event. */
 #define EVENTS                                                             \
 	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | \
 	 IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
-#define STACK_SIZE (256 << 10)
-#define GATHER_MS  10 /* events of one request come together: one wakeup for all of them */
+#define GATHER_MS 10 /* events of one request come together: one wakeup for all of them */
 
 struct watcher {
 	int inotify, wake;
@@ -133,25 +132,6 @@ static void *run(void *arg)
 	}
 }
 
-/* Signals are the main thread's affair. */
-static int start_thread(struct watcher *w)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int code;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&w->thread, &attr, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (!code)
-		pthread_setname_np(w->thread, "watch");
-	return code;
-}
-
 static void free_watcher(struct watcher *w)
 {
 	if (w->inotify >= 0)
@@ -166,7 +146,7 @@ DEFINE_CLEANUP(cleanup_watcher, struct watcher *, free_watcher)
 static int start_watcher(struct error *err)
 {
 	CLEANUP(cleanup_watcher) struct watcher *w = calloc(1, sizeof(*w));
-	int code;
+	int r;
 
 	if (!w)
 		return error_code(err, ENOMEM, "cannot watch directories");
@@ -178,9 +158,9 @@ static int start_watcher(struct error *err)
 				   "fs.inotify.max_user_instances");
 	if (w->inotify < 0 || w->wake < 0)
 		return error_errno(err, "cannot watch directories");
-	code = start_thread(w);
-	if (code)
-		return error_code(err, code,
+	r = thread_start(&w->thread, "watch", run, w);
+	if (r < 0)
+		return error_code(err, -r,
 				  "cannot start the thread that watches directories");
 	current = take(w);
 	return 0;

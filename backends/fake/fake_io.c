@@ -14,6 +14,7 @@
 #include <sys/param.h>
 
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 #define TICK_NS (10 * NS_PER_MS) /* how often faults and events are looked for */
 
@@ -224,9 +225,7 @@ static struct held *pick(struct fake_pool *fp, unsigned *seed)
 /* With the lock held. */
 static void rest(struct fake_pool *fp)
 {
-	struct timespec at = clock_timespec(clock_now() + TICK_NS);
-
-	pthread_cond_timedwait(&fp->wake, &fp->lock, &at);
+	thread_wait(&fp->wake, &fp->lock, clock_now() + TICK_NS);
 }
 
 static void *work(void *arg)
@@ -253,18 +252,13 @@ static void *work(void *arg)
 
 int fake_io_start(struct fake_pool *fp, struct error *err)
 {
-	pthread_condattr_t attr;
+	int r;
 
 	list_init(&fp->queue);
 	pthread_mutex_init(&fp->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&fp->wake, &attr);
-	pthread_condattr_destroy(&attr);
-
-	int r = pthread_create(&fp->thread, NULL, work, fp);
-
-	return r ? error_code(err, r, "cannot start the fake's thread") : 0;
+	pthread_cond_init(&fp->wake, NULL);
+	r = thread_start(&fp->thread, "fake", work, fp);
+	return r < 0 ? error_code(err, -r, "cannot start the fake's thread") : 0;
 }
 
 void fake_io_stop(struct fake_pool *fp)

@@ -8,7 +8,6 @@
 #include "backends/iscsi/kernel_watch.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,10 +15,10 @@
 #include "backends/iscsi/kernel_login.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
+#include "backends/support/thread.h"
 
 #define LOOK_NS	   NS_PER_S
 #define RESCAN_NS  (60 * NS_PER_S)
-#define STACK_SIZE (256 * 1024)
 
 struct kernel_watch {
 	pthread_mutex_t lock;
@@ -104,9 +103,7 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->ends) {
-		struct timespec at = clock_timespec(clock_now() + LOOK_NS);
-
-		pthread_cond_clockwait(&w->changed, &w->lock, CLOCK_MONOTONIC, &at);
+		thread_wait(&w->changed, &w->lock, clock_now() + LOOK_NS);
 		if (!w->ends)
 			look(w);
 		if (!w->ends && w->rescan && !w->away)
@@ -176,24 +173,6 @@ static void on_event(void *arg, const struct uevent *e)
 
 /* -- begin and end -- */
 
-static bool start_thread(struct kernel_watch *w)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t thread;
-	int code;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	code = pthread_create(&thread, &attr, run, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return code == 0;
-}
-
 int kernel_watch_start(unsigned sid, const char *target, const struct host *host,
 		       struct kernel_watch **out, struct error *err)
 {
@@ -213,7 +192,7 @@ int kernel_watch_start(unsigned sid, const char *target, const struct host *host
 		      : error_code(err, ENOMEM, "cannot watch target '%s'", target);
 	if (r == 0) {
 		w->users = 2;
-		if (start_thread(w)) {
+		if (thread_start(NULL, "iscsi-watch", run, w) == 0) {
 			*out = w;
 			return 0;
 		}

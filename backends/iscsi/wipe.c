@@ -7,6 +7,7 @@
 
 #include "backends/iscsi/open.h"
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 #define DEPTH	   8
 #define PIECE	   (UINT64_C(512) << 10)
@@ -63,9 +64,7 @@ static void write_next(struct wipe *w, struct slot *s)
 
 static void wait_a_moment(struct wipe *w)
 {
-	struct timespec at = clock_timespec(clock_now() + LOOK_AGAIN);
-
-	pthread_cond_timedwait(&w->changed, &w->lock, &at);
+	thread_wait(&w->changed, &w->lock, clock_now() + LOOK_AGAIN);
 }
 
 /* With the lock held. What is under way ends by itself, if only by its deadline. */
@@ -106,15 +105,11 @@ static void flush(struct wipe *w)
 static struct wipe *wipe_new(void)
 {
 	struct wipe *w = calloc(1, sizeof(*w));
-	pthread_condattr_t attr;
 
 	if (!w)
 		return NULL;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&w->changed, NULL);
 	return w;
 }
 

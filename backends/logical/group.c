@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 /* -- the pool -- */
 
@@ -37,15 +38,11 @@ int group_new(const struct pool_spec *spec, const struct host *host,
 	      struct logical_pool **out, struct error *err)
 {
 	CLEANUP(cleanup_group) struct logical_pool *p = calloc(1, sizeof(*p));
-	pthread_condattr_t attr;
 
 	if (!p)
 		return error_code(err, ENOMEM, "cannot start the pool");
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->settled, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&p->settled, NULL);
 	p->host = host;
 	p->stale = true;
 	p->name = strdup(spec->source.name);
@@ -124,14 +121,11 @@ static bool is_true(const struct logical_pool *p, bool whole)
 /* Waits for the one who asks or changes; the lock is held. */
 static int wait_settled(struct logical_pool *p, struct call *call, struct error *err)
 {
-	struct timespec at = clock_timespec(call->deadline_ns);
-	int code = call->deadline_ns ? pthread_cond_timedwait(&p->settled, &p->lock, &at)
-				     : pthread_cond_wait(&p->settled, &p->lock);
-
-	return code ? error_set(err, ETIMEDOUT,
-				"lvm has not answered in time for the volume group '%s'",
-				p->name)
-		    : 0;
+	if (thread_wait(&p->settled, &p->lock, call->deadline_ns) < 0)
+		return error_set(err, ETIMEDOUT,
+				 "lvm has not answered in time for the volume group '%s'",
+				 p->name);
+	return 0;
 }
 
 /* The lock is held, and given back meanwhile. What is read while somebody changes

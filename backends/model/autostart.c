@@ -6,7 +6,6 @@
  * start on the pools' own executors; `lock` guards it and is held across nothing.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "backends/model/marks.h"
@@ -14,9 +13,9 @@
 #include "backends/model/pools.h"
 #include "backends/model/store.h"
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 #define LONGEST_PAUSE_S 60
-#define STACK_SIZE	(256 * 1024)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
@@ -105,7 +104,6 @@ static void *autostart_thread(void *arg)
 	pthread_mutex_lock(&lock);
 	while (!ending) {
 		uint64_t next = clock_now() + LONGEST_PAUSE_S * NS_PER_S;
-		struct timespec at;
 		bool all = first_round;
 
 		first_round = woken = false;
@@ -113,10 +111,8 @@ static void *autostart_thread(void *arg)
 		if (all)
 			start_all();
 		pools_each(retry_one, &next);
-		at = clock_timespec(next);
 		pthread_mutex_lock(&lock);
-		while (!ending && !woken &&
-		       !pthread_cond_clockwait(&wake, &lock, CLOCK_MONOTONIC, &at))
+		while (!ending && !woken && !thread_wait(&wake, &lock, next))
 			;
 	}
 	pthread_mutex_unlock(&lock);
@@ -126,16 +122,7 @@ static void *autostart_thread(void *arg)
 /* With the lock held. Without a thread the next failure tries to make one again. */
 static void make_thread(void)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	running = !pthread_create(&thread, &attr, autostart_thread, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	running = thread_start(&thread, "autostart", autostart_thread, NULL) == 0;
 }
 
 void autostart_wake(void)

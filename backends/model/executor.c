@@ -10,16 +10,15 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "backends/support/cleanup.h"
 #include "backends/support/clock.h"
 #include "backends/support/cpus.h"
+#include "backends/support/thread.h"
 
-#define IDLE_S	   10
-#define STACK_SIZE (256 * 1024)
+#define IDLE_S 10
 
 struct executor {
 	pthread_mutex_t lock;
@@ -76,15 +75,11 @@ static void finish_one(void)
 struct executor *executor_new(unsigned max_threads)
 {
 	struct executor *e = calloc(1, sizeof(*e));
-	pthread_condattr_t attr;
 
 	if (!e)
 		return NULL;
 	pthread_mutex_init(&e->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->work, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&e->work, NULL);
 	list_init(&e->queue);
 	e->max_threads = max_threads ? max_threads : 1;
 	return e;
@@ -102,7 +97,6 @@ static void executor_free(struct executor *e)
 static struct task *next_task(struct executor *e)
 {
 	uint64_t until = clock_now() + IDLE_S * NS_PER_S;
-	struct timespec at = clock_timespec(until);
 
 	for (;;) {
 		if (e->queued && e->running < e->max_threads) {
@@ -113,13 +107,13 @@ static struct task *next_task(struct executor *e)
 			return NULL;
 		e->idle++;
 
-		int code = pthread_cond_timedwait(&e->work, &e->lock, &at);
+		int r = thread_wait(&e->work, &e->lock, until);
 
 		e->idle--;
-		if (code == ETIMEDOUT && !e->queued)
+		if (r == -ETIMEDOUT && !e->queued)
 			return NULL;
-		if (code == ETIMEDOUT)
-			at = clock_timespec(clock_now() + IDLE_S * NS_PER_S);
+		if (r == -ETIMEDOUT)
+			until = clock_now() + IDLE_S * NS_PER_S;
 	}
 }
 
@@ -157,26 +151,18 @@ static void *executor_thread(void *arg)
 static int add_thread(struct executor *e)
 {
 	struct worker *w = calloc(1, sizeof(*w));
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int code;
+	int r;
 
 	if (!w)
 		return -ENOMEM;
 	reap();
 	w->executor = e;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	code = pthread_create(&w->thread, &attr, executor_thread, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (code)
+	r = thread_start(&w->thread, "pool", executor_thread, w);
+	if (r < 0)
 		free(w);
 	else
 		e->threads++;
-	return -code;
+	return r;
 }
 
 int executor_submit(struct executor *e, struct task *t)
@@ -221,15 +207,11 @@ void executor_close(struct executor *e)
 
 static bool wait_drained(unsigned timeout_ms)
 {
-	struct timespec at;
-
-	/* the condition is static, so it waits by the wall clock */
-	clock_gettime(CLOCK_REALTIME, &at);
-	at = clock_timespec(at.tv_sec * NS_PER_S + at.tv_nsec + timeout_ms * NS_PER_MS);
+	uint64_t until = clock_now() + timeout_ms * NS_PER_MS;
 
 	SCOPED_LOCK(&drain_lock);
 	while (atomic_load(&unfinished))
-		if (pthread_cond_timedwait(&drained, &drain_lock, &at))
+		if (thread_wait(&drained, &drain_lock, until))
 			return !atomic_load(&unfinished);
 	return true;
 }

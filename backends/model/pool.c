@@ -15,6 +15,7 @@
 #include "backends/model/registry.h"
 #include "backends/model/store.h"
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 /* How old sizes in a live description may be, and how long it waits for new ones of a
  * source that may hang. Once it waited in vain it takes the last known until the source
@@ -65,7 +66,6 @@ struct pool *pool_new(const char *name)
 {
 	static _Atomic uint64_t last_serial;
 	struct pool *p = calloc(1, sizeof(*p));
-	pthread_condattr_t attr;
 
 	if (!p)
 		return NULL;
@@ -73,10 +73,7 @@ struct pool *pool_new(const char *name)
 	p->stat.permissions = (struct permissions)PERMISSIONS_UNSET;
 	p->serial = atomic_fetch_add(&last_serial, 1) + 1;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->settled, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&p->settled, NULL);
 	list_init(&p->link);
 	pool_touch(p);
 	pool_host_init(p);
@@ -332,10 +329,8 @@ static void ask_sizes(struct pool *p, uint64_t deadline)
 	if (!before && until < clock_now() + STAT_FIRST_NS)
 		until = clock_now() + STAT_FIRST_NS;
 
-	struct timespec at = clock_timespec(until);
-
 	while (p->stat_queued && p->stat_ns == before)
-		if (pthread_cond_timedwait(&p->settled, &p->lock, &at))
+		if (thread_wait(&p->settled, &p->lock, until))
 			break;
 }
 

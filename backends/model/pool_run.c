@@ -14,6 +14,7 @@
 #include "backends/model/volume.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
+#include "backends/support/thread.h"
 
 #define DRAIN_SLICE_NS (100 * NS_PER_MS)
 #define CLOSING_NS     NS_PER_S
@@ -191,8 +192,6 @@ static int refuse_busy(struct pool *p, struct error *err)
 static int drain(struct pool *p, struct call *call, struct error *err)
 {
 	for (;;) {
-		struct timespec at = clock_timespec(clock_now() + DRAIN_SLICE_NS);
-
 		if (refuse_busy(p, err) < 0)
 			return -EBUSY;
 		if (!p->live->uses)
@@ -206,7 +205,7 @@ static int drain(struct pool *p, struct call *call, struct error *err)
 				"cannot stop pool '%s': %u operations on it have not "
 				"ended",
 				p->name, p->live->uses);
-		pthread_cond_timedwait(&p->settled, &p->lock, &at);
+		thread_wait(&p->settled, &p->lock, clock_now() + DRAIN_SLICE_NS);
 	}
 }
 
@@ -217,12 +216,10 @@ static int wait_idle(struct pool *p, struct call *call, struct error *err)
 	uint64_t until = clock_now() + CLOSING_NS;
 
 	while (refuse_busy(p, err) < 0) {
-		struct timespec at = clock_timespec(clock_now() + DRAIN_SLICE_NS / 10);
-
 		if (clock_now() > until ||
 		    (call->cancelled && atomic_load(call->cancelled)))
 			return -EBUSY;
-		pthread_cond_timedwait(&p->settled, &p->lock, &at);
+		thread_wait(&p->settled, &p->lock, clock_now() + DRAIN_SLICE_NS / 10);
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "backends/model/volume_base.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
+#include "backends/support/thread.h"
 
 struct flight {
 	struct io io; /* what the backend has */
@@ -20,24 +21,6 @@ struct flight {
 	struct list link;
 	atomic_int refs; /* of being in flight, and of a cancel that looks at it */
 };
-
-void cond_init_monotonic(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
-int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ns)
-{
-	struct timespec at = clock_timespec(deadline_ns);
-
-	return deadline_ns ? -pthread_cond_timedwait(cond, lock, &at) :
-			     -pthread_cond_wait(cond, lock);
-}
 
 int volume_call_check(const struct call *call, const char *name, struct error *err)
 {
@@ -155,7 +138,7 @@ bool volume_io_drain(struct volume_handle *h, struct call *call)
 
 	SCOPED_LOCK(&h->lock);
 	while (!list_empty(&h->flights) && r == 0)
-		r = cond_wait_until(&h->idle, &h->lock, call->deadline_ns);
+		r = thread_wait(&h->idle, &h->lock, call->deadline_ns);
 	return list_empty(&h->flights);
 }
 
@@ -209,7 +192,7 @@ static struct waited *waited_new(struct volume_handle *h, enum io_op op, uint64_
 	if (!w)
 		return NULL;
 	pthread_mutex_init(&w->lock, NULL);
-	cond_init_monotonic(&w->cond);
+	pthread_cond_init(&w->cond, NULL);
 	w->h = h;
 	w->iov = (struct iovec){ .iov_base = (void *)data, .iov_len = data ? len : 0 };
 	w->io = (struct io){ .op = op, .off = off, .len = len, .iov = &w->iov,
@@ -224,7 +207,7 @@ static bool wait_for(struct waited *w, uint64_t deadline)
 
 	SCOPED_LOCK(&w->lock);
 	while (!w->done && r == 0)
-		r = cond_wait_until(&w->cond, &w->lock, deadline);
+		r = thread_wait(&w->cond, &w->lock, deadline);
 	w->given_up = !w->done;
 	return w->done;
 }

@@ -27,10 +27,5 @@ ssize_t volume_transfer(struct volume_handle *from, off_t from_off,
 /* Waits until nothing is in flight, at most until the deadline. */
 bool volume_io_drain(struct volume_handle *h, struct call *call);
 
-/* pthread_cond_timedwait until a clock_now() deadline (0: none); cond uses
- * CLOCK_MONOTONIC. */
-int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ns);
-void cond_init_monotonic(pthread_cond_t *cond);
-
 /* Whether the call was cancelled or its deadline has passed: -EINTR, -ETIMEDOUT. */
 int volume_call_check(const struct call *call, const char *name, struct error *err);

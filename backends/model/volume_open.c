@@ -66,7 +66,7 @@ static struct volume_handle *handle_new(struct pool *p, const struct use *u,
 	h->flags = flags;
 	h->file.fd = h->flock_fd = -1;
 	pthread_mutex_init(&h->lock, NULL);
-	cond_init_monotonic(&h->idle);
+	pthread_cond_init(&h->idle, NULL);
 	list_init(&h->flights);
 	h->name = strdup(name);
 	if (snap)

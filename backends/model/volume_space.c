@@ -22,6 +22,7 @@
 #include "backends/model/volume_base.h"
 #include "backends/model/volume_io.h"
 #include "backends/model/volume_zero.h"
+#include "backends/support/thread.h"
 
 #define GROW_LEAST (UINT64_C(1) << 20)
 #define GROW_MOST  (UINT64_C(1) << 30)
@@ -30,7 +31,7 @@
 void volume_space_init(struct volume_space *s)
 {
 	pthread_mutex_init(&s->lock, NULL);
-	cond_init_monotonic(&s->turn_over);
+	pthread_cond_init(&s->turn_over, NULL);
 }
 
 void volume_space_exit(struct volume_space *s)
@@ -83,7 +84,7 @@ static int turn_take(struct volume *v, struct call *call, struct error *err)
 
 	SCOPED_LOCK(&s->lock);
 	while (s->turn && r == 0)
-		r = cond_wait_until(&s->turn_over, &s->lock, call->deadline_ns);
+		r = thread_wait(&s->turn_over, &s->lock, call->deadline_ns);
 	if (s->turn)
 		return error_set(err, ETIMEDOUT,
 				 "volume '%s' is still being resized or zeroed for another "

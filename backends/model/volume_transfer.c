@@ -16,6 +16,7 @@
 #include "backends/model/volume_base.h"
 #include "backends/model/volume_io.h"
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 #define PIECE   ((size_t)256 << 10)
 #define PIECES  8
@@ -61,7 +62,7 @@ static struct transfer *transfer_new(struct volume_handle *from, uint64_t from_o
 		return NULL;
 	}
 	pthread_mutex_init(&t->lock, NULL);
-	cond_init_monotonic(&t->moved);
+	pthread_cond_init(&t->moved, NULL);
 	t->refs = 1;
 	t->from = from;
 	t->to = to;
@@ -225,7 +226,7 @@ static void wait_moved(struct transfer *t, const struct call *call)
 
 	if (call->deadline_ns && !t->failed)
 		until = MIN(until, call->deadline_ns);
-	cond_wait_until(&t->moved, &t->lock, until);
+	thread_wait(&t->moved, &t->lock, until);
 	if (t->failed)
 		return;
 	t->failed = volume_call_check(call, t->to->name, &t->error);

@@ -14,6 +14,7 @@
 #include "backends/model/volume_lock.h"
 #include "backends/model/volume_space.h"
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 #define ERRORS_KEPT 1024
 #define CLOSING_NS  NS_PER_S
@@ -38,7 +39,6 @@ struct volumes {
 struct volumes *volumes_new(void)
 {
 	struct volumes *vs = calloc(1, sizeof(*vs));
-	pthread_condattr_t attr;
 
 	if (!vs)
 		return NULL;
@@ -48,10 +48,7 @@ struct volumes *volumes_new(void)
 		return NULL;
 	}
 	pthread_mutex_init(&vs->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&vs->left, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&vs->left, NULL);
 	list_init(&vs->all);
 	list_init(&vs->errors_by_age);
 	return vs;
@@ -296,11 +293,11 @@ static bool is_closing(const struct volume *v)
  * to another pool removes what it has closed just now. */
 static struct volume *find_used(struct volumes *vs, const char *name)
 {
-	struct timespec until = clock_timespec(clock_now() + CLOSING_NS);
+	uint64_t until = clock_now() + CLOSING_NS;
 	struct volume *v;
 
 	while ((v = find(vs, name)) && is_closing(v))
-		if (pthread_cond_timedwait(&vs->left, &vs->lock, &until) != 0)
+		if (thread_wait(&vs->left, &vs->lock, until) != 0)
 			return find(vs, name);
 	return v;
 }

@@ -9,15 +9,14 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/vfs.h>
 
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 #define REST_NS	     (5 * NS_PER_S)
 #define REST_AWAY_NS NS_PER_S
-#define STACK_SIZE   (64 * 1024)
 
 struct pulse {
 	pthread_mutex_t lock;
@@ -81,35 +80,15 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->ends) {
-		struct timespec at = clock_timespec(
-			clock_now() + (p->away ? REST_AWAY_NS : REST_NS));
+		uint64_t next = clock_now() + (p->away ? REST_AWAY_NS : REST_NS);
 
-		while (!p->ends && !pthread_cond_clockwait(&p->changed, &p->lock,
-							   CLOCK_MONOTONIC, &at))
+		while (!p->ends && !thread_wait(&p->changed, &p->lock, next))
 			;
 		if (!p->ends)
 			ask(p);
 	}
 	leave(p);
 	return NULL;
-}
-
-static bool start_thread(struct pulse *p)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t thread;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, run, p);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return r == 0;
 }
 
 struct pulse *pulse_start(const char *target, const struct host *host)
@@ -123,7 +102,7 @@ struct pulse *pulse_start(const char *target, const struct host *host)
 	p->host = host;
 	p->users = 2;
 	p->target = strdup(target);
-	if (p->target && start_thread(p))
+	if (p->target && thread_start(NULL, "pulse", run, p) == 0)
 		return p;
 	p->users = 1;
 	pthread_mutex_lock(&p->lock);
@@ -133,7 +112,6 @@ struct pulse *pulse_start(const char *target, const struct host *host)
 
 bool pulse_end(struct pulse *p, uint64_t until_ns)
 {
-	struct timespec at = clock_timespec(until_ns);
 	bool asking;
 
 	if (!p)
@@ -141,8 +119,7 @@ bool pulse_end(struct pulse *p, uint64_t until_ns)
 	pthread_mutex_lock(&p->lock);
 	p->ends = true;
 	pthread_cond_broadcast(&p->changed);
-	while (p->asking && !pthread_cond_clockwait(&p->changed, &p->lock,
-						    CLOCK_MONOTONIC, &at))
+	while (until_ns && p->asking && !thread_wait(&p->changed, &p->lock, until_ns))
 		;
 	asking = p->asking;
 	leave(p);

@@ -14,6 +14,7 @@
 
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
+#include "backends/support/thread.h"
 
 /* -- what Ceph says -- */
 
@@ -92,7 +93,6 @@ DEFINE_CLEANUP(cleanup_pool, struct rbd_pool *, pool_free)
 static struct rbd_pool *pool_new(const struct pool_spec *spec, const struct host *host)
 {
 	struct rbd_pool *p = calloc(1, sizeof(*p));
-	pthread_condattr_t attr;
 
 	if (!p)
 		return NULL;
@@ -101,10 +101,7 @@ static struct rbd_pool *pool_new(const struct pool_spec *spec, const struct host
 		spec->refresh_allocation && !strcmp(spec->refresh_allocation, "capacity");
 	list_init(&p->images);
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&p->changed, NULL);
 	p->path = strdup(spec->source.name);
 	if (p->path)
 		return p;
@@ -201,17 +198,13 @@ static void *run_ending(void *arg)
 static struct ending *ending_new(struct rbd_pool *p)
 {
 	struct ending *e = calloc(1, sizeof(*e));
-	pthread_condattr_t attr;
 	pthread_t thread;
 
 	if (!e)
 		return NULL;
 	e->pool = p;
 	pthread_mutex_init(&e->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&e->cond, NULL);
 	if (pthread_create(&thread, NULL, run_ending, e)) {
 		ending_free(e);
 		return NULL;
@@ -223,12 +216,11 @@ static struct ending *ending_new(struct rbd_pool *p)
 /* false: it goes on by itself. */
 static bool wait_for(struct ending *e, uint64_t deadline_ns)
 {
-	struct timespec at = clock_timespec(deadline_ns);
 	int r = 0;
 
 	SCOPED_LOCK(&e->lock);
 	while (!e->over && r == 0)
-		r = pthread_cond_timedwait(&e->cond, &e->lock, &at);
+		r = thread_wait(&e->cond, &e->lock, deadline_ns);
 	e->left = !e->over;
 	return e->over;
 }

@@ -19,6 +19,7 @@
 #include "backends/support/cleanup.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
+#include "backends/support/thread.h"
 
 #define BYTES_MOST (UINT64_C(16) << 20) /* of early writes */
 #define EARLY_MOST 256
@@ -43,14 +44,9 @@ struct flight {
 void behind_init(struct behind *b, void (*submit)(void *vol, struct io *), void *vol,
 		 atomic_uint_fast64_t *of_pool)
 {
-	pthread_condattr_t attr;
-
 	*b = (struct behind){ .submit = submit, .vol = vol, .of_pool = of_pool };
 	pthread_mutex_init(&b->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->all_stored, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&b->all_stored, NULL);
 	list_init(&b->early);
 	list_init(&b->waiting);
 }
@@ -338,12 +334,10 @@ void behind_when_stored(struct behind *b, void (*fn)(void *), void *arg)
 
 bool behind_wait(struct behind *b, uint64_t deadline_ns)
 {
-	struct timespec at = clock_timespec(deadline_ns);
 	int r = 0;
 
 	SCOPED_LOCK(&b->lock);
 	while (!list_empty(&b->early) && r == 0)
-		r = deadline_ns ? pthread_cond_timedwait(&b->all_stored, &b->lock, &at)
-				: pthread_cond_wait(&b->all_stored, &b->lock);
+		r = thread_wait(&b->all_stored, &b->lock, deadline_ns);
 	return list_empty(&b->early);
 }

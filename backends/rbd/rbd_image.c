@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 #define ID_ROOM 256
 
@@ -70,13 +71,6 @@ static void image_remove(struct image *i)
 }
 
 /* Whoever waits does so at most for a call's time, and without one for an operation's. */
-static int wait_changed(struct rbd_pool *p, uint64_t deadline_ns)
-{
-	struct timespec at = clock_timespec(deadline_ns);
-
-	return pthread_cond_timedwait(&p->changed, &p->lock, &at) ? -ETIMEDOUT : 0;
-}
-
 static uint64_t deadline_of(const struct rbd_pool *p, const struct call *call)
 {
 	uint64_t own = clock_now() + 2 * p->cluster.op_timeout_s * NS_PER_S;
@@ -147,7 +141,7 @@ static int get_open(struct rbd_pool *p, const char *name, const char *snap,
 
 	pthread_mutex_lock(&p->lock);
 	while ((i = find(p, name, snap)) && i->state != IMAGE_OPEN && r == 0)
-		r = wait_changed(p, deadline);
+		r = thread_wait(&p->changed, &p->lock, deadline);
 	if (i && i->state == IMAGE_OPEN) {
 		i->users++;
 		pthread_mutex_unlock(&p->lock);
@@ -237,7 +231,7 @@ static int turn_take(struct image *i, uint64_t deadline)
 
 	SCOPED_LOCK(&i->pool->lock);
 	while (i->turn && r == 0)
-		r = wait_changed(i->pool, deadline);
+		r = thread_wait(&i->pool->changed, &i->pool->lock, deadline);
 	if (i->turn)
 		return -ETIMEDOUT;
 	i->turn = true;
@@ -371,7 +365,7 @@ int image_wait_closed(struct rbd_pool *p, const char *name, struct call *call,
 
 	SCOPED_LOCK(&p->lock);
 	while ((i = find(p, name, NULL)) && r == 0)
-		r = wait_changed(p, deadline);
+		r = thread_wait(&p->changed, &p->lock, deadline);
 	return i ? still_closing(name, err) : 0;
 }
 
@@ -403,6 +397,6 @@ bool images_settle(struct rbd_pool *p, uint64_t deadline_ns)
 
 	SCOPED_LOCK(&p->lock);
 	while (!list_empty(&p->images) && r == 0)
-		r = wait_changed(p, deadline_ns);
+		r = thread_wait(&p->changed, &p->lock, deadline_ns);
 	return list_empty(&p->images);
 }

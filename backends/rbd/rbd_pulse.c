@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "backends/support/clock.h"
+#include "backends/support/thread.h"
 
 #define REST_NS	     (5 * NS_PER_S)
 #define REST_AWAY_NS NS_PER_S
@@ -90,10 +91,9 @@ static void beat(struct rbd_pool *p)
 static void rest(struct rbd_pool *p)
 {
 	uint64_t until = clock_now() + (p->pulse.away ? REST_AWAY_NS : REST_NS);
-	struct timespec at = clock_timespec(until);
 
 	while (!p->pulse.ends && !p->pulse.hurry &&
-	       !pthread_cond_timedwait(&p->changed, &p->lock, &at))
+	       !thread_wait(&p->changed, &p->lock, until))
 		;
 	p->pulse.hurry = false;
 	roll_expire(p);
