@@ -180,12 +180,12 @@ int news_start(const struct host *host, struct news **out, struct error *err)
 		return error_code(err, ENOMEM, "cannot watch multipath maps");
 	n->host = host;
 	pthread_mutex_init(&n->lock, NULL);
-	/* events wait for the lock: none is missed between the list and them */
-	pthread_mutex_lock(&n->lock);
 	r = uevent_add(on_event, n, &n->watch, err);
-	if (r == 0)
+	if (r == 0) {
+		/* events wait for the list, and what came before them is in it */
+		SCOPED_LOCK(&n->lock);
 		r = learn(n, err);
-	pthread_mutex_unlock(&n->lock);
+	}
 	if (r < 0)
 		news_end(n);
 	else
