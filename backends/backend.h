@@ -269,6 +269,10 @@ struct backend {
 	/* The free ranges of the source device, as the last of the calls above found
 	 * them, for the caller to free; does not wait. -ENOMEM. */
 	int (*free_extents)(void *pool, struct extent **, size_t *);
+
+	/* Nobody tells the backend that a source which it called lost is back: refresh is
+	 * called now and then until it succeeds. */
+	bool lost_is_asked;
 };
 
 /* Defines the module's one exported symbol. */

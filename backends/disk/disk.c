@@ -2,8 +2,10 @@
 #include "backends/disk/disk.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "backends/common/block_volumes.h"
 #include "backends/common/holder.h"
@@ -34,7 +36,20 @@ static const char *last_name(const struct uevent *e)
 	return slash ? slash + 1 : "";
 }
 
-/* A disk that goes takes its number along, so a new one is never taken for it. */
+static unsigned long number_of(const struct uevent *e, const char *name)
+{
+	const char *value = uevent_get(e, name);
+
+	return value ? strtoul(value, NULL, 10) : ULONG_MAX;
+}
+
+static bool is_disk(const struct disk_pool *p, const struct uevent *e)
+{
+	return number_of(e, "MAJOR") == major(p->disk.device) &&
+	       number_of(e, "MINOR") == minor(p->disk.device);
+}
+
+/* Whether it is back is asked: its links below /dev come later than what is told here. */
 static void on_uevent(void *arg, const struct uevent *e)
 {
 	struct disk_pool *p = arg;
@@ -50,10 +65,9 @@ static void on_uevent(void *arg, const struct uevent *e)
 	if (!name || strcmp(name, "block") || !action)
 		return;
 	name = last_name(e);
-	if (!strcmp(name, p->disk.name) && !strcmp(action, "remove")) {
+	if (is_disk(p, e) && !strcmp(action, "remove")) {
 		error_set(&err, ENODEV,
-			  "the disk '%s' was removed: when it is back, write 'refresh' "
-			  "to ctl",
+			  "the disk '%s' was removed: the pool goes on when it is back",
 			  p->path);
 		p->host.lost(p->host.ctx, &err);
 		return;
@@ -259,4 +273,5 @@ BACKEND_DEFINE(.type = "disk", .volumes = VOLUMES_PROVISIONED, .parallel = true,
 	       .vol_delete = disk_vol_delete, .vol_resize = disk_vol_resize,
 	       .vol_wipe = disk_vol_wipe, .vol_open = disk_vol_open,
 	       .vol_close = disk_vol_close, .vol_fstat = disk_vol_fstat,
-	       .discover = disk_discover, .free_extents = disk_free_extents, );
+	       .discover = disk_discover, .free_extents = disk_free_extents,
+	       .lost_is_asked = true, );

@@ -1,21 +1,24 @@
 /*
  * Pools that start by themselves: after mounting, and again with back-off where that
- * failed.
+ * failed; and those whose lost source is asked for.
  *
  * One thread for all of them reads the definitions after mounting, and puts what is to
  * start on the pools' own executors; `lock` guards it and is held across nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
 #include "backends/model/marks.h"
 #include "backends/model/pool_object.h"
 #include "backends/model/pools.h"
+#include "backends/model/registry.h"
 #include "backends/model/store.h"
 #include "backends/support/clock.h"
 #include "backends/support/thread.h"
 
 #define LONGEST_PAUSE_S 60
+#define ASK_PAUSE_S	5 /* at most, between questions for a lost source */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
@@ -34,14 +37,21 @@ static void run_start(struct task *t)
 	pool_start_alone(p, if_active);
 }
 
-void autostart_submit(struct pool *p, bool if_active)
+static void run_ask(struct task *t)
 {
-	SCOPED_POOL(p);
+	AUTO_POOL struct pool *p = container_of(t, struct pool, start_task);
 
+	pool_lock(p);
+	p->start_queued = false;
+	pthread_mutex_unlock(&p->lock);
+	pool_refresh_alone(p);
+}
+
+static void submit(struct pool *p, void (*run)(struct task *))
+{
 	if (p->start_queued)
 		return;
-	p->start_if_active = if_active;
-	p->start_task.run = run_start;
+	p->start_task.run = run;
 	pool_ref(p);
 	p->start_queued = !executor_submit(p->executor, &p->start_task);
 	if (p->start_queued)
@@ -50,33 +60,54 @@ void autostart_submit(struct pool *p, bool if_active)
 	pool_unref(p);				 /* not the last: the caller has one */
 }
 
+void autostart_submit(struct pool *p, bool if_active)
+{
+	SCOPED_POOL(p);
+
+	if (!p->start_queued)
+		p->start_if_active = if_active;
+	submit(p, run_start);
+}
+
+static void back_off(struct pool *p, unsigned longest_s)
+{
+	p->retry_s = p->retry_s ? MIN(p->retry_s * 2, longest_s) : 1;
+	p->retry_at_ns = clock_now() + p->retry_s * NS_PER_S;
+}
+
 bool autostart_again(struct pool *p)
 {
 	if (!p->autostart || !model_starts_pools())
 		return false;
-	p->retry_s = p->retry_s ? p->retry_s * 2 : 1;
-	if (p->retry_s > LONGEST_PAUSE_S)
-		p->retry_s = LONGEST_PAUSE_S;
-	p->retry_at_ns = clock_now() + p->retry_s * NS_PER_S;
+	back_off(p, LONGEST_PAUSE_S);
 	return true;
 }
 
-/* Starts what is due; makes *next the earliest time that something else is. */
+bool autostart_ask(struct pool *p)
+{
+	if (!p->live || !BACKEND_HAS(p->live->backend, lost_is_asked))
+		return false;
+	back_off(p, ASK_PAUSE_S);
+	return true;
+}
+
+/* Starts what is due, and asks for what is lost; makes *next the earliest time that
+ * something else is due. */
 static int retry_one(void *arg, struct pool *p)
 {
 	uint64_t *next = arg;
-	bool due = false;
 
-	pool_lock(p);
+	SCOPED_POOL(p);
 	/* one under way wakes us when it has ended */
-	if (p->state == POOL_FAILED && p->retry_s && !p->start_queued && !p->verb) {
-		due = clock_now() >= p->retry_at_ns;
-		if (!due && p->retry_at_ns < *next)
-			*next = p->retry_at_ns;
+	if ((p->state != POOL_FAILED && p->state != POOL_AWAY) || !p->retry_s ||
+	    p->start_queued || p->verb)
+		return 0;
+	if (clock_now() < p->retry_at_ns) {
+		*next = MIN(*next, p->retry_at_ns);
+		return 0;
 	}
-	pthread_mutex_unlock(&p->lock);
-	if (due)
-		autostart_submit(p, false);
+	p->start_if_active = false;
+	submit(p, p->state == POOL_AWAY ? run_ask : run_start);
 	return 0;
 }
 

@@ -31,6 +31,7 @@ static void host_lost(void *ctx, const struct error *err)
 {
 	struct pool *p = ctx;
 	enum pool_state was, is;
+	bool ask;
 
 	pthread_mutex_lock(&p->lock);
 	was = p->state;
@@ -39,12 +40,17 @@ static void host_lost(void *ctx, const struct error *err)
 		p->error = *err;
 		p->error_of_start = false;
 	}
+	if (was == POOL_RUNNING || was == POOL_AWAY)
+		p->retry_s = 0;
 	if (err && was == POOL_RUNNING)
 		pool_set_state(p, POOL_AWAY);
 	else if (!err && was == POOL_AWAY)
 		pool_set_state(p, POOL_RUNNING);
 	is = p->state;
+	ask = is == POOL_AWAY && autostart_ask(p);
 	pthread_mutex_unlock(&p->lock);
+	if (ask)
+		autostart_wake();
 	if (err)
 		pool_tell(p, EVENT_ERROR, NULL);
 	if (is != was)

@@ -128,6 +128,8 @@ void pool_verb_end(struct pool *p);
 int pool_start(struct pool *p, struct call *call, struct error *err);
 /* The same for nobody: after mounting, or once more. if_active: only to adopt what is. */
 void pool_start_alone(struct pool *p, bool if_active);
+/* Whether the lost source of a running pool is back: refreshes it for nobody. */
+void pool_refresh_alone(struct pool *p);
 
 /* With the pool's lock held: what the verb under way has come to. */
 void pool_conclude(struct pool *p, enum pool_state s);
@@ -194,6 +196,9 @@ void pending_clear(void);
 /* With the pool's lock held: its start has failed; whether it is to be tried again, and
  * when. */
 bool autostart_again(struct pool *p);
+/* With the pool's lock held: its source was lost; whether we are to ask for it, and when.
+ * Then autostart_wake(). */
+bool autostart_ask(struct pool *p);
 /* Puts the start on the pool's executor. */
 void autostart_submit(struct pool *p, bool if_active);
 /* Has the thread that retries look again. */

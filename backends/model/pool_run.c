@@ -78,6 +78,8 @@ static void started(struct pool *p, struct live *l)
 	p->live = l;
 	pool_conclude(p, p->lost.code ? POOL_AWAY : POOL_RUNNING);
 	p->retry_s = 0;
+	if (p->lost.code)
+		autostart_ask(p);
 	had_error = p->error_of_start;
 	if (had_error)
 		p->error = (struct error){ 0 };
@@ -274,6 +276,8 @@ static void not_stopped(struct pool *p)
 	pool_lock(p);
 	s = p->lost.code ? POOL_AWAY : POOL_RUNNING;
 	pool_conclude(p, s);
+	if (p->lost.code)
+		autostart_ask(p);
 	pthread_mutex_unlock(&p->lock);
 	pool_tell_state(p, s);
 }

@@ -327,8 +327,7 @@ static int begin_refresh(struct pool *p, struct use *u, struct error *err)
 	return 0;
 }
 
-static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
-		       struct error *err)
+static int refresh(struct pool *p, struct call *call, struct error *err)
 {
 	AUTO_USE struct use u = { 0 };
 	char name[POOL_NAME_MAX];
@@ -348,6 +347,7 @@ static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
 	pool_lock(p);
 	p->stat_ns = 0;
 	p->lost = (struct error){ 0 };
+	p->retry_s = 0;
 	back = p->state == POOL_AWAY;
 	if (back)
 		pool_set_state(p, POOL_RUNNING);
@@ -356,4 +356,26 @@ static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
 		pool_tell_state(p, POOL_RUNNING);
 	pool_tell(p, EVENT_VOLUMES_ALL, NULL);
 	return 0;
+}
+
+static int run_refresh(struct pool *p, const struct verb *v, struct call *call,
+		       struct error *err)
+{
+	return refresh(p, call, err);
+}
+
+void pool_refresh_alone(struct pool *p)
+{
+	struct call call = { .deadline_ns = model_deadline(),
+			     .uid = geteuid(),
+			     .gid = getegid() };
+	bool again;
+
+	if (pool_state(p) != POOL_AWAY || refresh(p, &call, NULL) == 0)
+		return;
+	pool_lock(p);
+	again = p->state == POOL_AWAY && autostart_ask(p);
+	pthread_mutex_unlock(&p->lock);
+	if (again)
+		autostart_wake();
 }

@@ -26,8 +26,8 @@
 static struct {
 	atomic_int failures; /* so many starts fail from now on */
 	atomic_bool hangs;   /* start waits until it is cancelled or this is false */
-	atomic_bool stop_fails, active;
-	atomic_int starts, stops, detached;
+	atomic_bool stop_fails, refresh_fails, active;
+	atomic_int starts, stops, detached, refreshes;
 	_Atomic(const struct host *) host;
 } stub;
 
@@ -77,6 +77,13 @@ static int stub_build(const struct pool_spec *spec, const struct host *host,
 	return 0;
 }
 
+static int stub_refresh(void *pool, struct call *call, struct error *err)
+{
+	atomic_fetch_add(&stub.refreshes, 1);
+	return atomic_load(&stub.refresh_fails) ? error_set(err, ENODEV, "it is not there") :
+						  0;
+}
+
 static int stub_stat(void *pool, struct pool_stat *out, struct call *call,
 		     struct error *err)
 {
@@ -101,8 +108,10 @@ static const struct backend stub_backend = {
 	.stop = stub_stop,
 	.detach = stub_detach,
 	.build = stub_build,
+	.refresh = stub_refresh,
 	.pool_stat = stub_stat,
 	.local = stub_local,
+	.lost_is_asked = true,
 };
 
 /* -- a model on a directory of its own -- */
@@ -471,6 +480,7 @@ static void test_lost_source(void **state)
 	struct pool_stat st;
 	struct use u;
 
+	atomic_store(&stub.refresh_fails, true);
 	lose(&gone);
 	expect_state(p, POOL_AWAY);
 	EXPECT_ERROR(ETIMEDOUT, "silent", pool_begin(p, &u, &err));
@@ -483,6 +493,27 @@ static void test_lost_source(void **state)
 	expect_state(p, POOL_RUNNING);
 	lose(&gone);
 	EXPECT_OK(pool_verb(p, "stop", &nobody, &err));
+}
+
+/* Nobody tells that it is back: it is asked, and no more once it is. */
+static void test_lost_source_is_asked(void **state)
+{
+	AUTO_POOL struct pool *p = make_defined("a", "/x");
+	struct error gone = { ENODEV, "it went" };
+	uint64_t end = clock_now() + 60 * NS_PER_S;
+
+	atomic_store(&stub.refresh_fails, true);
+	lose(&gone);
+	while (!atomic_load(&stub.refreshes) && clock_now() < end)
+		usleep(1000);
+	expect_state(p, POOL_AWAY);
+	atomic_store(&stub.refresh_fails, false);
+	while (pool_state(p) != POOL_RUNNING && clock_now() < end)
+		usleep(1000);
+	expect_state(p, POOL_RUNNING);
+	lose(&gone);
+	EXPECT_OK(pool_verb(p, "stop", &nobody, &err));
+	expect_state(p, POOL_INACTIVE);
 }
 
 static void *start_in_thread(void *arg)
@@ -821,6 +852,7 @@ int main(void)
 		TEST(test_missing_module),
 		TEST(test_stop_refused),
 		TEST(test_lost_source),
+		TEST(test_lost_source_is_asked),
 		TEST(test_one_verb_at_a_time),
 		TEST(test_loading),
 		TEST(test_copied_definition),
