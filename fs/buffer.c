@@ -9,60 +9,91 @@
 #include "fs/fuse_compat.h"
 
 /*
- * The one used last is given first, to whichever thread: it is the one that the caches
- * hold. There are as many as were in use at once, SPARES_MAX at most.
+ * Of the sizes that are used most. The one used last is given first, to whichever thread:
+ * it is the one that the caches hold. There are as many as were in use at once, so many at
+ * most.
  */
 struct spare {
 	struct spare *next;
 };
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct spare *spares; /* under lock */
-static unsigned n_spares;
+struct spares {
+	pthread_mutex_t lock;
+	struct spare *first;
+	unsigned n, most;
+};
+static struct spares large = { .lock = PTHREAD_MUTEX_INITIALIZER, .most = 16 };
+static struct spares pages = { .lock = PTHREAD_MUTEX_INITIALIZER, .most = 64 };
 
-#define SPARES_MAX 16
+#define PAGE  4096
+#define SMALL (64u << 10) /* is malloc's: above, that asks the kernel for new pages */
 
 static _Thread_local struct fuse_buf *receiving;
 
-static struct spare *take_spare(void)
+static void *take_spare(struct spares *of)
 {
-	SCOPED_LOCK(&lock);
+	SCOPED_LOCK(&of->lock);
 
-	struct spare *s = spares;
+	struct spare *s = of->first;
 
 	if (s) {
-		spares = s->next;
-		n_spares--;
+		of->first = s->next;
+		of->n--;
 	}
 	return s;
 }
 
-static bool keep_spare(struct spare *s)
+static bool keep_spare(struct spares *of, void *memory)
 {
-	SCOPED_LOCK(&lock);
-	if (n_spares >= SPARES_MAX)
+	struct spare *s = memory;
+
+	SCOPED_LOCK(&of->lock);
+	if (of->n >= of->most)
 		return false;
-	s->next = spares;
-	spares = s;
-	n_spares++;
+	s->next = of->first;
+	of->first = s;
+	of->n++;
 	return true;
 }
 
-void *buffer_take(void)
+static void *take_large(void)
 {
-	struct spare *s = take_spare();
+	void *buffer = take_spare(&large);
 
-	return s ? (void *)s : compat_buffer_new(BUFFER_SIZE);
+	return buffer ? buffer : compat_buffer_new(BUFFER_SIZE);
+}
+
+static void give_page(void *page)
+{
+	if (page && !keep_spare(&pages, page))
+		free(page);
+}
+
+void *buffer_take(size_t size, void (**give)(void *))
+{
+	void *page;
+
+	if (size > SMALL) {
+		*give = buffer_give;
+		return take_large();
+	}
+	if (size > PAGE) {
+		*give = free;
+		return aligned_alloc(PAGE, (size + PAGE - 1) & ~(size_t)(PAGE - 1));
+	}
+	*give = give_page;
+	page = take_spare(&pages);
+	return page ? page : aligned_alloc(PAGE, PAGE);
 }
 
 void buffer_give(void *buffer)
 {
-	if (buffer && !keep_spare(buffer))
+	if (buffer && !keep_spare(&large, buffer))
 		compat_buffer_free(buffer);
 }
 
 void buffer_receive(struct fuse_buf *buf)
 {
-	void *buffer = buffer_take();
+	void *buffer = take_large();
 
 	if (buffer && compat_receive_into(buf, buffer))
 		receiving = buf;
@@ -84,7 +115,7 @@ void *buffer_keep(const void *data)
 
 	if (!buffer || buffer != data)
 		return NULL;
-	next = buffer_take();
+	next = take_large();
 	if (!next)
 		return NULL;
 	compat_receive_into(receiving, next);

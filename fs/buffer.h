@@ -8,11 +8,12 @@
 
 struct fuse_buf;
 
-#define BUFFER_SIZE (1u << 20) /* of data, as negotiated */
+#define BUFFER_SIZE (1u << 20) /* of the largest, as negotiated */
 
-/* Begins a page. NULL: no memory. */
-void *buffer_take(void);
-/* What buffer_take or buffer_keep has given, or NULL. */
+/* Memory for so many bytes, up to BUFFER_SIZE, that begins a page; *give is what takes it
+ * back, from any thread. NULL: no memory. */
+void *buffer_take(size_t size, void (**give)(void *));
+/* Of one that is as large as the largest. */
 void buffer_give(void *buffer);
 
 /* This thread receives its requests into such a buffer, if the library lets it. */

@@ -23,34 +23,26 @@
 
 /* -- buffers -- */
 
-/* What is not larger is malloc's: above, that asks the kernel for new pages. */
-#define SMALL (64u << 10)
-
 static int add_buffer(struct request *r, struct error *err)
 {
-	size_t size = (r->size + PAGE - 1) & ~(size_t)(PAGE - 1);
-
-	r->shared_buffer = size > SMALL && size <= IO_MAX;
-	r->buffer = r->shared_buffer ? buffer_take() :
-				       aligned_alloc(PAGE, size ? size : PAGE);
+	r->buffer = buffer_take(r->size, &r->give_buffer);
 	return r->buffer ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 
 void io_release(struct request *r)
 {
-	if (r->shared_buffer)
-		buffer_give(r->buffer);
-	else
-		free(r->buffer);
+	if (r->buffer)
+		r->give_buffer(r->buffer);
 }
 
 /* A write that fills much of what it was received in is left there. */
 static int take_bytes(struct request *r, const void *data, struct error *err)
 {
 	r->buffer = r->size >= IO_MAX / 2 ? buffer_keep(data) : NULL;
-	r->shared_buffer = r->buffer;
-	if (r->buffer)
+	if (r->buffer) {
+		r->give_buffer = buffer_give;
 		return 0;
+	}
 	if (add_buffer(r, err) < 0)
 		return -ENOMEM;
 	memcpy(r->buffer, data, r->size);
@@ -147,7 +139,8 @@ static void fail_inline(fuse_req_t req, struct file *f, int code, const char *wh
 static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, int flags)
 {
 	uint64_t start = clock_now();
-	char *buffer = buffer_take();
+	void (*give)(void *);
+	char *buffer = buffer_take(IO_MAX, &give);
 	ssize_t n = buffer ? read_file(f, flags, buffer, size, off) : -ENOMEM;
 
 	request_count(METRIC_READ, start, n < 0 ? -n : 0);
@@ -155,7 +148,7 @@ static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, 
 		fail_inline(req, f, n, "read");
 	else
 		fuse_reply_buf(req, buffer, n);
-	buffer_give(buffer);
+	give(buffer);
 	file_put(f);
 }
 
@@ -163,12 +156,13 @@ static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, 
 static ssize_t write_bounced(const struct file *f, int flags, const void *data,
 			     size_t size, off_t off)
 {
-	void *buffer = buffer_take();
+	void (*give)(void *);
+	void *buffer = buffer_take(IO_MAX, &give);
 	ssize_t n = -ENOMEM;
 
 	if (buffer)
 		n = write_file(f, flags, memcpy(buffer, data, size), size, off);
-	buffer_give(buffer);
+	give(buffer);
 	return n;
 }
 
@@ -209,10 +203,10 @@ static void io_done(struct io *io, ssize_t result, const struct error *err)
 /* One that is mostly empty is not for keeping. */
 static void lend_bytes(struct request *r)
 {
-	if (r->shared_buffer && r->size < IO_MAX / 2)
+	if (r->give_buffer == buffer_give && r->size < IO_MAX / 2)
 		return;
 	r->io.bytes = r->buffer;
-	r->io.free_bytes = r->shared_buffer ? buffer_give : free;
+	r->io.free_bytes = r->give_buffer;
 }
 
 static void submit(struct request *r)

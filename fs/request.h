@@ -93,8 +93,8 @@ struct request {
 	/* io.c's and lane.c's */
 	struct io io;
 	struct iovec iov;
-	void *buffer;
-	bool shared_buffer; /* it is one of buffer.h */
+	void *buffer; /* of buffer.h */
+	void (*give_buffer)(void *);
 	atomic_bool submitted;
 	struct list waiting;
 	size_t charged;
