@@ -10,8 +10,7 @@
 
 /*
  * Of the sizes that are used most. The one used last is given first, to whichever thread:
- * it is the one that the caches hold. There are as many as were in use at once, so many at
- * most.
+ * it is the one that the caches hold. There are as many as were in use at once, at most.
  */
 struct spare {
 	struct spare *next;
