@@ -10,12 +10,12 @@ import subprocess
 import time
 
 from measure import MIB, PER_MIB, Row, Sample
-from systems import Failed, Libvirt, MinimalDirect, Storagefs, System, is_mounted, need, \
-    resident, run, unmount, wait_for, write
+from systems import Failed, Libvirt, Storagefs, System, Unavailable, is_mounted, need, resident, \
+    run, unmount, wait_for, write
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 OWN = "storagefs rbd"
-FLOOR = "bench through FUSE"
+FLOOR = "minimal librbd"
 MANY = 1000
 OPEN = 50
 THREADS = 16
@@ -39,7 +39,7 @@ for i in range(int(sys.argv[2])):
 
 
 class Cluster(System):
-    """One monitor and one OSD in memory, with two images full of data and a pool of many."""
+    """One monitor and one OSD in memory, with three images full of data and a pool of many."""
     name = "ceph"
 
     def start(self):
@@ -51,14 +51,18 @@ class Cluster(System):
         self.ceph("start")
         self.key = self.read("key.admin")
         self.port = self.read("port")
-        self.bare = os.path.join(self.bench.work, "rbd_bare")
-        run(*os.environ.get("CC", "cc").split(), "-std=gnu17", "-O2", f"{HERE}/rbd_bare.c", "-o",
-            self.bare, "-lrbd", "-lrados")
-        for image in ("images/data", "images/peer"):
+        self.bare, self.least = (self.compile(name) for name in ("rbd_bare", "minimal_rbd"))
+        for image in ("images/data", "images/peer", "images/least"):
             self.rbd("create", "--size", f"{self.bench.size // MIB}M", image)
             self.rbd("bench", "--io-type", "write", "--io-size", "1M", "--io-total",
                      str(self.bench.size), image)
         run("/usr/bin/python3", "-c", MAKE_MANY, self.conf, str(MANY))
+
+    def compile(self, name):
+        program = os.path.join(self.bench.work, name)
+        run(*os.environ.get("CC", "cc").split(), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-pthread",
+            f"{HERE}/{name}.c", "-o", program, "-lrbd", "-lrados")
+        return program
 
     def ceph(self, command):
         environment = dict(os.environ, POOLS="many", OWNER=str(os.getpid()))
@@ -141,11 +145,27 @@ class RbdFuse(System):
         super().stop()
 
 
+class MinimalRbd(System):
+    """minimal_rbd.c: what FUSE and librbd cost together."""
+    name = FLOOR
+
+    def start(self):
+        cluster = ceph(self.bench)
+        mount = os.path.join(self.home, "mnt")
+        self.file = os.path.join(mount, "data")
+        os.mkdir(mount)
+        if os.geteuid() != 0:
+            raise Unavailable("needs root")
+        self.mounts.append(mount)
+        process = self.spawn(cluster.least, mount, cluster.conf, "images", "least")
+        wait_for(lambda: is_mounted(mount), "minimal_rbd did not mount", process)
+
+
 class Deep(Row):
     """The same requests 16 deep: of `rbd bench`, and of 16 threads on our file.
 
-    The floor is `rbd bench` and what FUSE takes besides: minimal_file's way to a file over the
-    file's own.
+    `rbd bench` writes the same bytes again and again, from one buffer whose checksum librados
+    knows: the floor is the least program that has bytes of a client to write, and read.
     """
     reference = "rbd bench"
     systems = (reference, OWN, FLOOR)
@@ -163,10 +183,7 @@ class Deep(Row):
         if name == OWN:
             own(bench).define("images")
         elif name == FLOOR:
-            native = os.path.join(bench.system("native").volumes, "data")
-            if not os.path.exists(native):
-                bench.fill(native)
-            bench.system(MinimalDirect.name)
+            bench.system(FLOOR, lambda: MinimalRbd(bench))
 
     def count(self, bench):
         count = 256 if self.block == MIB else 16384
@@ -175,27 +192,17 @@ class Deep(Row):
     def sample(self, bench, name):
         if name == self.reference:
             return self.bench_itself(bench)
-        if name == FLOOR:
-            return self.bench_through_fuse(bench)
-        system = own(bench)
-        return self.at_random(bench, f"{system.mount}/pools/images/volumes/data", system.pids, "-d")
+        system = bench.system(name)
+        file = system.file if name == FLOOR else \
+            f"{system.mount}/pools/images/volumes/data"
+        return self.at_random(bench, file, system.pids)
 
-    def at_random(self, bench, file, pids=(), *options):
+    def at_random(self, bench, file, pids):
         sample = bench.workload(
-            *options, "-j", str(THREADS), "-b", str(self.block), "-s", "20", "-n",
+            "-d", "-j", str(THREADS), "-b", str(self.block), "-s", "20", "-n",
             str(self.count(bench) // THREADS), "randwrite" if self.writes else "randread", file,
             pids=pids)
         sample.units *= 1 if self.block == 4096 else self.block
-        return sample
-
-    def bench_through_fuse(self, bench):
-        least, native = bench.system(MinimalDirect.name), bench.system("native").volumes
-        sample = self.bench_itself(bench)
-        through = self.at_random(bench, least.file, least.pids)
-        itself = self.at_random(bench, os.path.join(native, "data"))
-        for what in ("wall", "cpu"):
-            more = through.per_unit(what) - itself.per_unit(what)
-            setattr(sample, what, getattr(sample, what) + more * sample.units)
         return sample
 
     def bench_itself(self, bench):
