@@ -22,6 +22,11 @@ bool compat_passthrough(void)
 	return atomic_load(&agreed) & COMPAT_PASSTHROUGH;
 }
 
+bool compat_direct_mmap(void)
+{
+	return atomic_load(&agreed) & COMPAT_DIRECT_MMAP;
+}
+
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
 
 int compat_attach(struct fuse_session *se, unsigned wanted)

@@ -22,6 +22,8 @@ int compat_attach(struct fuse_session *se, unsigned wanted);
 void compat_init(struct fuse_conn_info *conn, unsigned flags);
 /* Whether the kernel agreed to passthrough; false before init. */
 bool compat_passthrough(void);
+/* Whether direct_io files can be mapped shared; false before init. */
+bool compat_direct_mmap(void);
 
 /*
  * Memory for size bytes of data that begin a page, with room for what the library

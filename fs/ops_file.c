@@ -43,7 +43,8 @@ static int open_file(struct request *r, struct inode *i, const struct node *n,
 /*
  * How the kernel is to read and write a volume. direct_io overrides passthrough, which
  * would serialise O_DIRECT writes to one file; the id is needed all the same while the
- * inode has one.
+ * inode has one. Before Linux 6.6 what is direct_io could not be mapped shared: there the
+ * kernel caches volumes, and writes them through.
  */
 static int volume_flags(struct file *f, struct open_reply *o)
 {
@@ -55,7 +56,7 @@ static int volume_flags(struct file *f, struct open_reply *o)
 		return o->backing_id;
 	f->passthrough = o->backing_id;
 	o->flags = f->passthrough ? OPEN_PASSTHROUGH : 0;
-	if (!f->passthrough || ((f->flags & O_DIRECT) && writes))
+	if (f->passthrough ? (f->flags & O_DIRECT) && writes : compat_direct_mmap())
 		o->flags |= OPEN_DIRECT_IO | OPEN_PARALLEL_WRITES;
 	return 0;
 }

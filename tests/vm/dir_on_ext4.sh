@@ -15,6 +15,20 @@ dd if="$tmp/data" of="$pool/volumes/direct" bs=64K oflag=direct 2>/dev/null
 dd if="$pool/volumes/direct" of="$tmp/back" bs=64K iflag=direct 2>/dev/null
 cmp "$tmp/data" "$tmp/back"
 
+# before Linux 6.6 only what is cached can be mapped shared
+python3 - "$pool/volumes/copied" "$tmp/images/copied" <<'END'
+import mmap, os, sys
+volume, file = os.open(sys.argv[1], os.O_RDWR), os.open(sys.argv[2], os.O_RDONLY)
+m = mmap.mmap(volume, 1 << 20)
+m[4090:4100] = b"0123456789"
+m.flush()
+assert os.pread(file, 10, 4090) == b"0123456789"
+os.pwrite(volume, b"abc", 8192)
+assert m[8192:8195] == b"abc"
+assert os.pread(file, 3, 8192) == b"abc"
+m.close()
+END
+
 truncate -s 1G "$pool/volumes/sparse"
 [ "$(stat -c %b "$pool/volumes/sparse")" = 0 ] || fail "a sparse volume has blocks"
 fallocate -l 1M "$pool/volumes/sparse" 2>/dev/null || :

@@ -47,14 +47,10 @@ for v in plain t; do
 	python3 - "$pool/volumes/$v" <<-'END'
 		import mmap, os, sys
 		fd = os.open(sys.argv[1], os.O_RDWR)
-		try:
-		    m = mmap.mmap(fd, 8192, offset=4096)
-		    m[4090:4100] = b"0123456789"
-		    m.flush()
-		    m.close()
-		except OSError: # what is not cached is shared since Linux 6.6
-		    assert [int(n) for n in os.uname().release.split(".")[:2]] < [6, 6]
-		    os.pwrite(fd, b"0123456789", 8186)
+		m = mmap.mmap(fd, 8192, offset=4096)
+		m[4090:4100] = b"0123456789"
+		m.flush()
+		m.close()
 		os.fsync(fd)
 		os.close(fd)
 	END
