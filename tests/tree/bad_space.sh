@@ -85,6 +85,6 @@ rm "$source/filler"
 put "$pools/small/autostart" 1
 umount_storage
 mount_storage
-is running "$pools/small/state"
+eventually 10 is running "$pools/small/state"
 cmp "$tmp/data" "$pools/small/volumes/kept"
 [ "$(cat "$pools/small/xml.saved")" = "$saved" ] || fail "the definition changed"

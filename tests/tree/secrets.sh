@@ -1,5 +1,7 @@
 #!/bin/sh
 # Secrets are written, never read back, kept 0600, and are nowhere else.
+# limit: 300
+mount_options=timeout=200 # qemu-img measures how slow a key is by CPU time
 . "${0%/*}/lib.sh"
 need_root
 
