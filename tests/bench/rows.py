@@ -234,12 +234,13 @@ class Names(Row):
         system, args = bench.system(name), ["-n", str(self.count)]
         if name == "libvirt":
             return bench.workload(*args, "exec", *system.virsh(), pids=system.pids,
-                                  stdin=self.script(verb, prefix))
+                                  cpu=CLIENT_CPU, stdin=self.script(verb, prefix))
         directory = os.path.join(bench.names(), "native")
         if name == "storagefs":
             directory = os.path.join(system.mount, "pools", "names", "volumes")
         args += ["-x", prefix, verb, directory]
-        return bench.workload(*args, *([] if verb == "delete" else [str(MIB)]), pids=system.pids)
+        return bench.workload(*args, *([] if verb == "delete" else [str(MIB)]), pids=system.pids,
+                              cpu=CLIENT_CPU)
 
     def script(self, verb, prefix):
         names = [f"{prefix}-{i:06}" for i in range(self.count)]
