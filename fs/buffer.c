@@ -108,11 +108,11 @@ void buffer_receive_end(struct fuse_buf *buf)
 		free(buf->mem);
 }
 
-void *buffer_keep(const void *data)
+void *buffer_keep(const void *data, size_t size)
 {
 	void *buffer = receiving ? compat_received_in(receiving) : NULL, *next;
 
-	if (!buffer || buffer != data)
+	if (size <= SMALL || !buffer || buffer != data)
 		return NULL;
 	next = take_large();
 	if (!next)

@@ -20,5 +20,5 @@ void buffer_give(void *buffer);
 void buffer_receive(struct fuse_buf *buf);
 void buffer_receive_end(struct fuse_buf *buf);
 /* The caller owns what data was received into, by this thread, which goes on with
- * another. NULL: data does not begin a buffer, and has to be copied. */
-void *buffer_keep(const void *data);
+ * another. NULL: that is not such a buffer, or one is too much for data. */
+void *buffer_keep(const void *data, size_t size);

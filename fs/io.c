@@ -35,10 +35,10 @@ void io_release(struct request *r)
 		r->give_buffer(r->buffer);
 }
 
-/* A write that fills much of what it was received in is left there. */
+/* A large write is left in what it was received in. */
 static int take_bytes(struct request *r, const void *data, struct error *err)
 {
-	r->buffer = r->size >= IO_MAX / 2 ? buffer_keep(data) : NULL;
+	r->buffer = buffer_keep(data, r->size);
 	if (r->buffer) {
 		r->give_buffer = buffer_give;
 		return 0;
@@ -200,7 +200,7 @@ static void io_done(struct io *io, ssize_t result, const struct error *err)
 	request_done(r, result < 0 ? result : 0, &copy);
 }
 
-/* One that is mostly empty is not for keeping. */
+/* A large buffer that is mostly empty is not for keeping. */
 static void lend_bytes(struct request *r)
 {
 	if (r->give_buffer == buffer_give && r->size < IO_MAX / 2)
