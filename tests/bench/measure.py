@@ -235,14 +235,14 @@ class Measured:
     def floor(self, figure):
         """What the row's floor takes where not even that reaches the figure, else None.
 
-        Of time it is the CPU: the least there is, and steady.
+        Of time it is the CPU: the least there is, and steady. Of speed its better quartile, as ours.
         """
         value, floor = None, self.row.floors.get(figure.system, self.row.floor)
         what = {"time": "cpu", "us_time": "us"}.get(figure.what, figure.what)
         if floor == "client" and figure.what == "time" and figure.system in self.samples:
             rounds = self.together(figure.system, self.row.reference)
             value = statistics.median(a.client / a.units / b.per_unit("cpu") for a, b in rounds)
-        elif floor in self.samples and what not in ("mib", "blocks", "speed"):
+        elif floor in self.samples and what not in ("mib", "blocks"):
             value = self.value(Figure(floor, what, figure.limit))
         return None if value is None or figure.met(value) else (floor, value)
 

@@ -120,27 +120,32 @@ static void ended(int sig)
 	umount2(mountpoint, MNT_DETACH);
 }
 
-/* The program's status. */
-static int serve_at(const char *mount_at)
+/* 0, or the program's status. */
+static int mount_at(const char *where)
 {
 	char options[100];
-	ssize_t n;
 
-	mountpoint = mount_at;
+	mountpoint = where;
 	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device);
 	if (device < 0 || mount("minimal", mountpoint, "fuse.minimal", 0, options) < 0)
 		return 1;
 	signal(SIGTERM, ended);
-	for (;;) {
-		struct fuse_in_header *in = request_room();
+	return 0;
+}
 
-		do
-			n = read(device, in, HEADER + BUFFER);
-		while (n < 0 && errno == EINTR);
-		if (n <= 0)
-			return 0;
-		serve(in);
-	}
+/* 1; 0: none is there, of a device that does not wait; -1: the end. */
+static int serve_one(void)
+{
+	struct fuse_in_header *in = request_room();
+	ssize_t n;
+
+	do
+		n = read(device, in, HEADER + BUFFER);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN ? 0 : -1;
+	serve(in);
+	return 1;
 }

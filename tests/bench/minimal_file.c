@@ -87,5 +87,9 @@ int main(int argc, char **argv)
 		return 2;
 	direct = argc == 4;
 	file = open(argv[2], O_RDWR | O_CLOEXEC);
-	return file < 0 ? 1 : serve_at(argv[1]);
+	if (file < 0 || mount_at(argv[1]) != 0)
+		return 1;
+	while (serve_one() > 0)
+		;
+	return 0;
 }

@@ -130,7 +130,9 @@ int main(int argc, char **argv)
 	check(rados_connect(cluster), "rados_connect");
 	check(rados_ioctx_create(cluster, argv[3], &pool), argv[3]);
 	check(rbd_open(pool, argv[4], &image, NULL), argv[4]);
-	status = serve_at(argv[1]);
+	status = mount_at(argv[1]);
+	while (status == 0 && serve_one() > 0)
+		;
 	rbd_close(image); /* else it stays locked for a while */
 	rados_ioctx_destroy(pool);
 	rados_shutdown(cluster);

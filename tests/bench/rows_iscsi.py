@@ -10,12 +10,14 @@ import subprocess
 import time
 
 from measure import MIB, PER_MIB, NoCounterpart, Row, Sample
-from systems import Failed, Libvirt, Storagefs, System, need, resident, run, write
+from systems import Failed, Libvirt, Storagefs, System, Unavailable, is_mounted, need, resident, \
+    run, wait_for, write
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 IQN = "iqn.2026-11.example.storagefs"
 INITIATOR = f"{IQN}:bench"
 OWN = "storagefs iscsi"
+FLOOR = "minimal libiscsi"
 MANY = 256
 
 POOL_XML = """<pool type='{kind}'><name>{name}</name><source><host name='127.0.0.1' port='{port}'/>
@@ -83,6 +85,25 @@ def own(bench, name=OWN):
     return bench.system(name, lambda: IscsiStoragefs(bench, name))
 
 
+class MinimalIscsi(System):
+    """minimal_iscsi.c: what FUSE and libiscsi cost together."""
+    name = FLOOR
+
+    def start(self):
+        tgtd, program = target(self.bench), os.path.join(self.bench.work, "minimal_iscsi")
+        mount = os.path.join(self.home, "mnt")
+        self.file = os.path.join(mount, "data")
+        os.mkdir(mount)
+        if os.geteuid() != 0:
+            raise Unavailable("needs root")
+        run(*os.environ.get("CC", "cc").split(), "-std=gnu17", "-D_GNU_SOURCE", "-O2",
+            f"{HERE}/minimal_iscsi.c", "-o", program, "-liscsi")
+        self.mounts.append(mount)
+        process = self.spawn(program, mount, f"127.0.0.1:{tgtd.port}", f"{IQN}:plain",
+                             f"{IQN}:least", "3")
+        wait_for(lambda: is_mounted(mount), "minimal_iscsi did not mount", process)
+
+
 class LibvirtIscsi(Libvirt):
     """libvirt in our network namespace: in one of its own it would find no target."""
     namespaces = ("-m",)
@@ -92,7 +113,8 @@ class Deep(Row):
     """The same requests at the same depth: qemu-img bench on the target, qemu-img bench on our
     file, and iscsi-perf, which reads alone."""
     reference = "qemu-img bench"
-    systems = (reference, OWN, "iscsi-perf")
+    floor = FLOOR
+    systems = (reference, OWN, "iscsi-perf", floor)
     wall = "speed"
 
     def __init__(self, name, block, depth, writes=False):
@@ -108,6 +130,8 @@ class Deep(Row):
         target(bench)
         if name == OWN:
             own(bench).define("plain")
+        elif name == FLOOR:
+            bench.system(FLOOR, lambda: MinimalIscsi(bench))
 
     def sample(self, bench, name):
         seconds = 1 if bench.quick else 2
@@ -122,9 +146,10 @@ class Deep(Row):
         if name == self.reference:
             return bench.workload("-n", str(units), "exec", "qemu-img", "bench", *args,
                                   target(bench).url)
-        system = own(bench)
-        return bench.workload("-n", str(units), "exec", "qemu-img", "bench", "-n", *args,
-                              f"{system.mount}/pools/plain/volumes/unit:0:0:3", pids=system.pids)
+        system = bench.system(name)
+        file = system.file if name == FLOOR else f"{system.mount}/pools/plain/volumes/unit:0:0:3"
+        return bench.workload("-n", str(units), "exec", "qemu-img", "bench", "-n", *args, file,
+                              pids=system.pids)
 
     def perf(self, bench, seconds):
         before = os.times()
