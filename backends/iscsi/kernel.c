@@ -238,9 +238,11 @@ static int kernel_refresh(void *pool, struct call *call, struct error *err)
 	if (!answers(p->sid))
 		return error_set(err, EIO, "target '%s' does not answer", p->target);
 	r = kernel_rescan(p->sid, call, err);
-	if (r == 0)
-		wait_for_units(p->sid, call);
-	return r;
+	if (r < 0)
+		return r;
+	kernel_forget_gone(p->sid);
+	wait_for_units(p->sid, call);
+	return 0;
 }
 
 static int kernel_pool_stat(void *pool, struct pool_stat *out, struct call *call,

@@ -55,6 +55,10 @@ int kernel_units(unsigned sid, struct unit **out, struct error *err);
 /* -ENOENT: there is none of the name. */
 int kernel_unit_find(unsigned sid, const char *name, struct unit *out, struct error *err);
 
+/* Has the kernel forget those that the target says it no longer has, but for those in
+ * use. Alone here it asks the target. In kernel_gone.c. */
+void kernel_forget_gone(unsigned sid);
+
 /* The name of the unit in the "H:C:T:L" that ends a path, or is followed by a slash
  * there; false: that is none. */
 bool kernel_unit_name(const char *path, char name[UNIT_NAME]);

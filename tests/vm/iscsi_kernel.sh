@@ -153,6 +153,17 @@ size 8388608 "$pool/volumes/unit:0:0:2"
 unit 3 8
 put "$pool/ctl" refresh
 size 8388608 "$pool/volumes/unit:0:0:3"
+
+# the kernel keeps one that the target no longer has, until a refresh asks; not one that is in use
+rm "$tpg/lun/lun_2/disk" "$tpg/lun/lun_3/disk"
+rmdir "$tpg/lun/lun_2" "$tpg/lun/lun_3"
+exec 7<"${by_path}2"
+put "$pool/ctl" refresh
+[ ! -e "$pool/volumes/unit:0:0:3" ] || fail "a unit that went is still there"
+[ -e "$pool/volumes/unit:0:0:2" ] || fail "a unit that is in use was forgotten"
+exec 7<&-
+mkdir "$tpg/lun/lun_2"
+ln -s "$lio/core/fileio_0/d2" "$tpg/lun/lun_2/disk"
 kill_daemon
 umount -l "$storage"
 mount_storage
@@ -169,7 +180,16 @@ expect_errno ETIMEDOUT ls "$pool/volumes"
 ip link set lo up
 eventually 120 is running "$pool/state"
 cmp -n 1048576 /dev/zero "$volume"
+
+# one that is dead does not hold the pool
+ip link set lo down
+eventually 120 is away "$pool/state"
+read -r begun _ </proc/uptime
 put "$pool/ctl" stop
+read -r ended _ </proc/uptime
+[ $((${ended%.*} - ${begun%.*})) -lt 125 ] || fail "stop took longer than the timeout"
+is inactive "$pool/state"
+ip link set lo up
 eventually 30 nothing_left
 
 # -- somebody logs out --
