@@ -28,7 +28,10 @@ struct sheep_pool {
 	bool started;	     /* the loop's, and so is the rest */
 	struct list gathers; /* operations to which more may be added, latest last */
 	struct list crowd;   /* writes that wait for room */
-	size_t behind;	     /* bytes of memory for what was answered and is not stored */
+	struct list chunks,
+		spare_chunks; /* read ahead, the oldest first; memory for more */
+	unsigned n_chunks;    /* those, and what is dropped and under way */
+	size_t behind; /* bytes of memory for what was answered and is not stored */
 	struct loop_call *draining; /* who waits until that is 0; NULL: nobody */
 };
 

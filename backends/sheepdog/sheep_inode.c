@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/param.h>
 
+#include "backends/sheepdog/sheep_ahead.h"
 #include "backends/sheepdog/sheep_behind.h"
 
 /* -- objects -- */
@@ -119,6 +120,7 @@ static struct sheep_inode *inode_new(struct sheep_pool *sp)
 	list_init(&i->link);
 	list_init(&i->ops);
 	list_init(&i->behind);
+	list_init(&i->chunks);
 	list_init(&i->held);
 	list_init(&i->thawed);
 	list_init(&i->pending);
@@ -143,6 +145,7 @@ void inode_put(struct sheep_inode *i)
 	if (--i->refs)
 		return;
 	list_remove(&i->link);
+	ahead_drop(i);
 	inode_free(i);
 }
 
@@ -181,6 +184,7 @@ static void join(void *arg)
 		i = take(o->fresh);
 		list_append(&o->sp->inodes, &i->link);
 	} else {
+		ahead_drop(i);
 		if (is_followed(i))
 			inode_install(i, &o->fresh->vdi, take(o->fresh->map));
 		inode_ref(i);
@@ -233,6 +237,7 @@ static void leave(void *arg)
 
 	c->inode->writers -= c->write;
 	behind_begin(c->inode);
+	ahead_drop(c->inode);
 	inode_put(c->inode);
 }
 
@@ -347,6 +352,7 @@ static void resize(void *arg)
 	i->n = n;
 	i->vdi.size = s->size;
 	i->changes++;
+	ahead_drop(i);
 }
 
 int inode_set_size(struct sheep_inode *i, uint64_t size)

@@ -48,6 +48,9 @@ struct sheep_inode {
 	uint64_t turns, stream;	    /* of those so far; where the last write ended */
 	uint64_t losses;	    /* of those that could not be stored */
 	struct error loss;	    /* the last */
+	unsigned changing;	    /* operations that are no reads */
+	struct list chunks;	    /* read ahead */
+	uint64_t upsets;	    /* how often those were dropped */
 	struct map objects;
 	unsigned writing;   /* objects being written, by how many parts */
 	struct list held;   /* who waits until it may be written again */

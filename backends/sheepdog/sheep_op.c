@@ -5,6 +5,7 @@
  * is on its way keeps a copy of its bytes and the lock on its object until the sheep has
  * answered, so that it cannot land on what is written there later.
  */
+#include "backends/sheepdog/sheep_ahead.h"
 #include "backends/sheepdog/sheep_behind.h"
 
 #include <errno.h>
@@ -119,6 +120,8 @@ static bool cut(struct sheep_op *op, struct sheep_part *p)
 		drops && p->inner == 0 && (len == size || op->next + len >= i->vdi.size);
 	if (!p->whole && !op->adopts)
 		len = MIN(len, PART_MAX);
+	if (op->what == IO_READ)
+		len = MIN(len, ahead_piece(i, op->next));
 	op->next += len;
 	p->len = op->adopts ? 1 : len;
 	return matters(op, p->index);
@@ -154,8 +157,10 @@ void op_answer(struct sheep_op *op)
 
 	if (r == 0 && (op->what == IO_READ || op->what == IO_WRITE))
 		r = op->end - op->from;
-	if (io)
+	if (io) {
+		op->volume->row.reading -= op->what == IO_READ;
 		io->done(io, r, r < 0 && op->err.code ? &op->err : NULL);
+	}
 	if (op->call)
 		loop_call_done(take(op->call), op->r, &op->err);
 }
@@ -163,6 +168,7 @@ void op_answer(struct sheep_op *op)
 void op_free(struct sheep_op *op)
 {
 	list_remove(&op->link);
+	op->inode->changing -= op->what != IO_READ;
 	inode_put(op->inode);
 	pages_put(&op->room);
 	free(op->copy);
@@ -198,12 +204,26 @@ static int beyond_end(struct sheep_op *op)
 				 op->inode->vdi.name, op->inode->vdi.size);
 }
 
+/* What it asks for itself is asked first. */
+static void read_on(struct sheep_op *op)
+{
+	struct sheep_inode *i = op->inode;
+	uint64_t from = op->end, reach = ahead_reach(op);
+
+	inode_ref(i);
+	op_go(op);
+	ahead_read(i, from, reach);
+	inode_put(i);
+}
+
 static void op_begin(struct sheep_waiter *w)
 {
 	struct sheep_op *op = container_of(w, struct sheep_op, waiter);
 	struct sheep_inode *i = op->inode;
 	uint64_t size = i->vdi.size;
 
+	if (op->what != IO_READ)
+		ahead_drop(i);
 	if (behind_holds(op))
 		return;
 	if (op->what == IO_FLUSH) {
@@ -221,7 +241,10 @@ static void op_begin(struct sheep_waiter *w)
 	if (op->r == 0 && behind_takes(op))
 		return;
 	op->begun = true;
-	op_go(op);
+	if (op->what == IO_READ && op->volume)
+		read_on(op);
+	else
+		op_go(op);
 }
 
 void op_init(struct sheep_op *op, struct sheep_inode *i, uint64_t from, uint64_t end)
@@ -238,6 +261,10 @@ void op_init(struct sheep_op *op, struct sheep_inode *i, uint64_t from, uint64_t
 	op->end = end;
 	inode_ref(i);
 	list_append(&i->ops, &op->link);
+	if (op->what != IO_READ)
+		i->changing++;
+	else if (op->volume)
+		op->volume->row.reading++;
 }
 
 static void submitted(struct loop_task *t)

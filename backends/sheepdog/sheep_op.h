@@ -9,6 +9,13 @@
 
 #define PART_MAX (UINT32_C(4) << 20) /* bytes of one request */
 
+/* Reads that go on where the last one ended. */
+struct sheep_row {
+	uint64_t end, len;	   /* bytes: where it goes on, and so far but the first */
+	uint64_t since_ns, upsets; /* when it began, and the inode's then */
+	unsigned reading;	   /* those under way, of any row */
+};
+
 /* What vol_open gives out. */
 struct sheep_volume {
 	struct sheep_inode *inode;
@@ -17,6 +24,7 @@ struct sheep_volume {
 	/* the loop's */
 	bool used;
 	uint64_t losses; /* that it has been told of */
+	struct sheep_row row;
 };
 
 struct sheep_op {

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "backends/sheepdog/sheep_op.h"
+#include "backends/sheepdog/sheep_ahead.h"
 
 static void done(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		 const struct error *err)
@@ -39,6 +39,8 @@ void part_read(struct sheep_part *p)
 		part_end(p, 0, NULL);
 		return;
 	}
+	if (ahead_serves(p))
+		return;
 	p->msg.request = (struct sheep_request){
 		.opcode = SHEEP_READ,
 		.obj = { .oid = sheep_data_oid(owner, p->index), .offset = p->inner },

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/sheepdog/sheep_inode.h"
+#include "backends/sheepdog/sheep_ahead.h"
 
 #define TRIES 5
 
@@ -59,6 +59,7 @@ void inode_install(struct sheep_inode *i, const struct sheep_vdi *v, uint32_t *m
 	i->map = map;
 	i->vdi = *v;
 	i->n = sheep_objects(v->size, v->shift);
+	ahead_drop(i);
 }
 
 /* -- reading -- */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/sheepdog/sheep_ahead.h"
 #include "backends/sheepdog/sheep_behind.h"
 #include "backends/support/clock.h"
 
@@ -16,6 +17,7 @@ static size_t prepare(void *arg, struct pollfd *fds, uint64_t *until)
 	struct sheep_pool *sp = arg;
 
 	behind_prepare(sp, until);
+	ahead_prepare(sp, until);
 	return session_prepare(sp->session, fds, until);
 }
 
@@ -121,6 +123,8 @@ static struct sheep_pool *pool_new(const struct pool_spec *spec, const struct ho
 	list_init(&sp->inodes);
 	list_init(&sp->gathers);
 	list_init(&sp->crowd);
+	list_init(&sp->chunks);
+	list_init(&sp->spare_chunks);
 	sp->host = *host;
 	sp->name = strdup(spec->source.name ? spec->source.name : spec->name);
 	if (!sp->name || copy_hosts(sp, &spec->source) < 0 || say_where(sp) < 0) {
