@@ -1,6 +1,6 @@
 /*
  * The part that the least filesystems share: one file, MOUNT/data, shown without libfuse
- * by one thread. Whoever includes it says what is behind the file.
+ * by one thread.
  */
 #pragma once
 
@@ -25,19 +25,22 @@
 /* Of kernels newer than some headers. */
 #define OPEN_DIRECT (FOPEN_DIRECT_IO | 1u << 5 | 1u << 6) /* no flush, parallel */
 
-static uint64_t size_of_data(void);
-static void extend_init(struct fuse_init_out *);
-/* These answer. */
-static void do_open(const struct fuse_in_header *);
-static void do_read(struct fuse_in_header *);
-static void do_write(struct fuse_in_header *);
-/* HEADER + BUFFER bytes for the next request, once the last was served. */
-static struct fuse_in_header *request_room(void);
+/* What is behind the file. */
+struct shown {
+	uint64_t (*size)(void);
+	void (*init)(struct fuse_init_out *); /* changes the answer; NULL: it is fine */
+	/* These answer. */
+	void (*open)(const struct fuse_in_header *);
+	void (*read)(struct fuse_in_header *);
+	void (*write)(struct fuse_in_header *);
+	/* HEADER + BUFFER bytes for the next request, once the last was served. */
+	struct fuse_in_header *(*room)(void);
+};
 
 static int device;
 static const char *mountpoint;
 
-static void reply(const struct fuse_in_header *in, int error, void *data, size_t len)
+static inline void reply(const struct fuse_in_header *in, int error, void *data, size_t len)
 {
 	struct fuse_out_header head = { .len = sizeof(head) + len, .error = -error,
 					.unique = in->unique };
@@ -47,21 +50,22 @@ static void reply(const struct fuse_in_header *in, int error, void *data, size_t
 		exit(1);
 }
 
-static void reply_written(const struct fuse_in_header *in, ssize_t n)
+static inline void reply_written(const struct fuse_in_header *in, ssize_t n)
 {
 	struct fuse_write_out out = { .size = n < 0 ? 0 : n };
 
 	reply(in, n < 0 ? -n : 0, &out, n < 0 ? 0 : sizeof(out));
 }
 
-static void fill(uint64_t ino, struct fuse_attr *a)
+static inline void fill(const struct shown *shown, uint64_t ino, struct fuse_attr *a)
 {
 	*a = (struct fuse_attr){ .ino = ino, .nlink = 1, .blksize = 4096 };
 	a->mode = ino == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0644;
-	a->size = ino == FUSE_ROOT_ID ? 0 : size_of_data();
+	a->size = ino == FUSE_ROOT_ID ? 0 : shown->size();
 }
 
-static void do_init(const struct fuse_in_header *in)
+static inline void do_init(const struct shown *shown,
+			     const struct fuse_in_header *in)
 {
 	const struct fuse_init_in *arg = (const void *)(in + 1);
 	struct fuse_init_out out = {
@@ -71,39 +75,42 @@ static void do_init(const struct fuse_in_header *in)
 		.flags = FUSE_MAX_PAGES | FUSE_BIG_WRITES | FUSE_ASYNC_DIO,
 	};
 
-	extend_init(&out);
+	if (shown->init)
+		shown->init(&out);
 	reply(in, 0, &out, sizeof(out));
 }
 
-static void do_lookup(const struct fuse_in_header *in)
+static inline void do_lookup(const struct shown *shown,
+			     const struct fuse_in_header *in)
 {
 	struct fuse_entry_out out = { .nodeid = DATA_INO, .entry_valid = VALID,
 				      .attr_valid = VALID };
 
-	fill(DATA_INO, &out.attr);
+	fill(shown, DATA_INO, &out.attr);
 	if (strcmp((const char *)(in + 1), "data") != 0)
 		reply(in, ENOENT, NULL, 0);
 	else
 		reply(in, 0, &out, sizeof(out));
 }
 
-static void do_getattr(const struct fuse_in_header *in)
+static inline void do_getattr(const struct shown *shown,
+			     const struct fuse_in_header *in)
 {
 	struct fuse_attr_out out = { .attr_valid = VALID };
 
-	fill(in->nodeid, &out.attr);
+	fill(shown, in->nodeid, &out.attr);
 	reply(in, 0, &out, sizeof(out));
 }
 
-static void serve(struct fuse_in_header *in)
+static inline void serve(const struct shown *shown, struct fuse_in_header *in)
 {
 	switch (in->opcode) {
-	case FUSE_INIT: do_init(in); break;
-	case FUSE_LOOKUP: do_lookup(in); break;
-	case FUSE_GETATTR: do_getattr(in); break;
-	case FUSE_OPEN: do_open(in); break;
-	case FUSE_READ: do_read(in); break;
-	case FUSE_WRITE: do_write(in); break;
+	case FUSE_INIT: do_init(shown, in); break;
+	case FUSE_LOOKUP: do_lookup(shown, in); break;
+	case FUSE_GETATTR: do_getattr(shown, in); break;
+	case FUSE_OPEN: shown->open(in); break;
+	case FUSE_READ: shown->read(in); break;
+	case FUSE_WRITE: shown->write(in); break;
 	case FUSE_RELEASE:
 	case FUSE_FLUSH:
 	case FUSE_FSYNC: reply(in, 0, NULL, 0); break;
@@ -114,14 +121,14 @@ static void serve(struct fuse_in_header *in)
 	}
 }
 
-static void ended(int sig)
+static inline void ended(int sig)
 {
 	(void)sig;
 	umount2(mountpoint, MNT_DETACH);
 }
 
 /* 0, or the program's status. */
-static int mount_at(const char *where)
+static inline int mount_at(const char *where)
 {
 	char options[100];
 
@@ -136,9 +143,9 @@ static int mount_at(const char *where)
 }
 
 /* 1; 0: none is there, of a device that does not wait; -1: the end. */
-static int serve_one(void)
+static inline int serve_one(const struct shown *shown)
 {
-	struct fuse_in_header *in = request_room();
+	struct fuse_in_header *in = shown->room();
 	ssize_t n;
 
 	do
@@ -146,6 +153,6 @@ static int serve_one(void)
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN ? 0 : -1;
-	serve(in);
+	serve(shown, in);
 	return 1;
 }

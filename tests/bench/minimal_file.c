@@ -81,6 +81,15 @@ static void do_open(const struct fuse_in_header *in)
 		reply(in, 0, &out, sizeof(out));
 }
 
+static const struct shown shown = {
+	.size = size_of_data,
+	.init = extend_init,
+	.open = do_open,
+	.read = do_read,
+	.write = do_write,
+	.room = request_room,
+};
+
 int main(int argc, char **argv)
 {
 	if (argc != 3 && argc != 4)
@@ -89,7 +98,7 @@ int main(int argc, char **argv)
 	file = open(argv[2], O_RDWR | O_CLOEXEC);
 	if (file < 0 || mount_at(argv[1]) != 0)
 		return 1;
-	while (serve_one() > 0)
+	while (serve_one(&shown) > 0)
 		;
 	return 0;
 }

@@ -135,6 +135,15 @@ static void connect_to(char **args)
 	scsi_free_scsi_task(task);
 }
 
+static const struct shown shown = {
+	.size = size_of_data,
+	.init = extend_init,
+	.open = do_open,
+	.read = do_read,
+	.write = do_write,
+	.room = request_room,
+};
+
 int main(int argc, char **argv)
 {
 	struct pollfd fds[2];
@@ -151,7 +160,7 @@ int main(int argc, char **argv)
 		fds[1] = (struct pollfd){ .fd = iscsi_get_fd(target),
 					  .events = iscsi_which_events(target) };
 		poll(fds, 2, -1);
-		while ((n = serve_one()) > 0)
+		while ((n = serve_one(&shown)) > 0)
 			;
 		if (iscsi_service(target, fds[1].revents | (iscsi_which_events(target) &
 							    POLLOUT)) < 0)

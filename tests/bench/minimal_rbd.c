@@ -112,10 +112,13 @@ static void do_open(const struct fuse_in_header *in)
 	reply(in, 0, &out, sizeof(out));
 }
 
-static void extend_init(struct fuse_init_out *out)
-{
-	(void)out;
-}
+static const struct shown shown = {
+	.size = size_of_data,
+	.open = do_open,
+	.read = do_read,
+	.write = do_write,
+	.room = request_room,
+};
 
 int main(int argc, char **argv)
 {
@@ -131,7 +134,7 @@ int main(int argc, char **argv)
 	check(rados_ioctx_create(cluster, argv[3], &pool), argv[3]);
 	check(rbd_open(pool, argv[4], &image, NULL), argv[4]);
 	status = mount_at(argv[1]);
-	while (status == 0 && serve_one() > 0)
+	while (status == 0 && serve_one(&shown) > 0)
 		;
 	rbd_close(image); /* else it stays locked for a while */
 	rados_ioctx_destroy(pool);
