@@ -10,18 +10,10 @@ targets=plain
 M=1048576
 one=$(unit 1)
 good=$port
-python3 "$here/iscsi_hostile.py" "$tmp/cuts" "$good" &
-cutter=$!
-story_end()
-{
-	kill "$cutter"
-	wait "$cutter" 2>/dev/null
-	tgt stop
-}
-eventually 10 test -s "$tmp/cuts"
+start_hostile "$good"
 
 # in the middle of reads and writes: longer, and complete
-port=$(sed -n 's/^cut-late //p' "$tmp/cuts")
+port=$(sed -n 's/^cut-late //p' "$tmp/hostile")
 iscsi_pool late iscsi-direct plain
 cd "$storage/pools/late"
 head -c $((16 * M)) /dev/urandom >"$tmp/data"
@@ -32,7 +24,7 @@ cmp "$tmp/data" "volumes/$one" || fail "what was read through cuts differs"
 is running state
 
 # in the middle of logins: it starts at last, or says why it cannot; each try ends in time
-port=$(sed -n 's/^cut-early //p' "$tmp/cuts")
+port=$(sed -n 's/^cut-early //p' "$tmp/hostile")
 mkdir "$storage/pools/early"
 cd "$storage/pools/early"
 put xml "$(iscsi_xml iscsi-direct plain)" 2>/dev/null || :

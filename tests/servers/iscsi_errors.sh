@@ -14,15 +14,7 @@ free=$(python3 -c 'import socket
 s = socket.socket()
 s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])')
-python3 "$here/iscsi_hostile.py" "$tmp/hostile" &
-hostile=$!
-story_end()
-{
-	kill "$hostile"
-	wait "$hostile" 2>/dev/null
-	tgt stop
-}
-eventually 10 test -s "$tmp/hostile"
+start_hostile ''
 
 good=$port
 for type in iscsi-direct iscsi; do

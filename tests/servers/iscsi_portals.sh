@@ -10,15 +10,7 @@ M=1048576
 one=$(unit 1)
 good=$port
 tgt adm --mode portal --op new --param "portal=[::1]:$port" || skip "tgtd has no IPv6"
-python3 "$here/iscsi_hostile.py" "$tmp/hostile" "$good" &
-hostile=$!
-story_end()
-{
-	kill "$hostile"
-	wait "$hostile" 2>/dev/null
-	tgt stop
-}
-eventually 10 test -s "$tmp/hostile"
+start_hostile "$good"
 head -c $((16 * M)) /dev/urandom >"$tmp/data"
 
 # usable POOL: written and read, and seen by others

@@ -9,15 +9,7 @@ targets=plain
 M=1048576
 one=$(unit 1)
 two=$(unit 2)
-python3 "$here/iscsi_hostile.py" "$tmp/hostile" &
-hostile=$!
-story_end()
-{
-	kill "$hostile"
-	wait "$hostile" 2>/dev/null
-	tgt stop
-}
-eventually 10 test -s "$tmp/hostile"
+start_hostile ''
 
 iscsi_pool plain iscsi-direct plain
 cd "$storage/pools/plain"

@@ -20,9 +20,23 @@ tgt()
 	"$here/tgt" "$verb_" "$tgt" "$@"
 }
 
+hostile=
 story_end()
 {
+	if [ -n "$hostile" ]; then
+		kill "$hostile"
+		wait "$hostile" 2>/dev/null
+	fi
 	[ ! -d "$tgt" ] || tgt stop
+}
+
+# start_hostile PORT: iscsi_hostile.py, in front of the target at PORT ('': of none); $tmp/hostile has the
+# name and port of each of its ways to misbehave
+start_hostile()
+{
+	python3 "$here/iscsi_hostile.py" "$tmp/hostile" ${1:+"$1"} &
+	hostile=$!
+	eventually 10 test -s "$tmp/hostile"
 }
 
 # secrets of the targets chap and mutual

@@ -13,20 +13,7 @@ story_end()
 	return 0
 } >"$tmp/end" 2>&1
 
-modprobe -a dm_multipath dm_service_time
-cat >/etc/multipath.conf <<END
-defaults {
- find_multipaths no
- user_friendly_names yes
- skip_kpartx yes
-}
-blacklist {
- wwid ".*"
-}
-blacklist_exceptions {
- wwid "35000c50000b00000"
-}
-END
+multipath_conf 'skip_kpartx yes'
 # shellcheck disable=SC2086  # two words
 set -- $VM_PATHS
 blkdiscard -f -z "$1"
@@ -46,7 +33,7 @@ try() # SEPARATOR PREFIX LABEL
 	size $M "$pool/volumes/${2}1"
 	[ -b "/dev/mapper/${2}1" ] || fail "there is no map ${2}1: $(ls /dev/mapper)"
 	dmsetup info -c --noheadings -o uuid "${2}1" >"$tmp/uuid"
-	is part1-mpath-35000c50000b00000 "$tmp/uuid"
+	is "part1-mpath-$paths_wwid" "$tmp/uuid"
 	head -c $((5 * M)) /dev/urandom >"$tmp/data"
 	cp "$tmp/data" "$pool/volumes/${2}1"
 	size $((5 * M)) "$pool/volumes/${2}1"

@@ -22,22 +22,9 @@ story_end()
 	return 0
 } >"$tmp/end" 2>&1
 
-modprobe -a dm_multipath dm_service_time
-cat >/etc/multipath.conf <<END
-defaults {
- find_multipaths no
- user_friendly_names yes
- polling_interval 1
+multipath_conf 'polling_interval 1
  max_polling_interval 2
- no_path_retry fail
-}
-blacklist {
- wwid ".*"
-}
-blacklist_exceptions {
- wwid "35000c50000b00000"
-}
-END
+ no_path_retry fail'
 # shellcheck disable=SC2086  # two words
 set -- $VM_PATHS
 first=/sys/block/${1#/dev/}/device/state

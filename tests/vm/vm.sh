@@ -16,6 +16,27 @@ disk()
 	echo "$disk_"
 }
 
+paths_wwid=35000c50000b00000 # of the two-path disk
+
+# multipath_conf DEFAULTS: the multipath tools make a map of the two-path disk, and of no other
+multipath_conf()
+{
+	modprobe -a dm_multipath dm_service_time
+	cat >/etc/multipath.conf <<-END
+		defaults {
+		 find_multipaths no
+		 user_friendly_names yes
+		 $1
+		}
+		blacklist {
+		 wwid ".*"
+		}
+		blacklist_exceptions {
+		 wwid "$paths_wwid"
+		}
+	END
+}
+
 # map_paths: one multipath map, whose path is then $map, over the two-path disk, blank
 map_paths()
 {
@@ -23,7 +44,7 @@ map_paths()
 	set -- $VM_PATHS
 	blkdiscard -f -z "$1"
 	modprobe -a dm_multipath dm_service_time
-	dmsetup create storymap -u mpath-35000c50000b00000 --table "0 $(blockdev --getsz "$1") multipath 0 0 \
+	dmsetup create storymap -u "mpath-$paths_wwid" --table "0 $(blockdev --getsz "$1") multipath 0 0 \
 1 1 service-time 0 2 1 $(cat "/sys/block/${1#/dev/}/dev") 1 $(cat "/sys/block/${2#/dev/}/dev") 1"
 	udevadm settle
 	# shellcheck disable=SC2034  # for the story
