@@ -105,6 +105,16 @@ int block_size(dev_t device, uint64_t *size, struct error *err)
 			 minor(device));
 }
 
+void block_add_size(dev_t device, struct pool_stat *out)
+{
+	uint64_t size = 0;
+
+	if (block_size(device, &size, NULL) < 0)
+		return;
+	out->capacity += size;
+	out->allocation += size;
+}
+
 /* The kernel counts disks, so that another in the place of one is told from it. */
 static uint64_t ident(dev_t device)
 {

@@ -34,6 +34,10 @@ int block_describe(const char *path, struct volume_spec *out, struct error *err)
 /* The device's size in bytes, by number. -ENODEV. */
 int block_size(dev_t device, uint64_t *size, struct error *err);
 
+/* Adds the size of a pool's device to its capacity and allocation; one that is gone has
+ * none. */
+void block_add_size(dev_t device, struct pool_stat *out);
+
 /*
  * -EBUSY, naming the mount, swap space, RAID, volume group, or the device that stands on
  * it or on a partition of it. For rm, wipe and shrink. Opens the device for a moment,

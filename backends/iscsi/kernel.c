@@ -252,13 +252,8 @@ static int kernel_pool_stat(void *pool, struct pool_stat *out, struct call *call
 	AUTO_FREE struct unit *list = NULL;
 	int n = kernel_units(p->sid, &list, err);
 
-	for (int i = 0; i < n; i++) {
-		uint64_t size = 0;
-
-		if (block_size(list[i].device, &size, NULL) == 0)
-			out->capacity += size;
-	}
-	out->allocation = out->capacity;
+	for (int i = 0; i < n; i++)
+		block_add_size(list[i].device, out);
 	return n < 0 ? n : 0;
 }
 

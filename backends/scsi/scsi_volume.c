@@ -32,24 +32,14 @@ int scsi_list(void *pool, vol_each each, void *arg, struct call *call, struct er
 
 static int add_size(void *arg, const struct unit *u, dev_t device)
 {
-	uint64_t size;
-
-	/* one that is gone by now has none */
-	if (block_size(device, &size, NULL) == 0)
-		*(uint64_t *)arg += size;
+	block_add_size(device, arg);
 	return 0;
 }
 
 int scsi_pool_stat(void *pool, struct pool_stat *out, struct call *call,
 		   struct error *err)
 {
-	uint64_t sum = 0;
-	int r = unit_each(pool, add_size, &sum, err);
-
-	if (r < 0)
-		return r;
-	out->capacity = out->allocation = sum;
-	return 0;
+	return unit_each(pool, add_size, out, err);
 }
 
 /* -- one of them -- */
