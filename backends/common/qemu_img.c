@@ -26,7 +26,9 @@ static const struct {
 	{ "Operation not supported", EOPNOTSUPP },
 	{ "not supported", EOPNOTSUPP },
 	{ "does not support", EOPNOTSUPP },
-	{ "File too large", EFBIG },
+	{ "too large", EFBIG },
+	{ "Unsupported VDI image size", EFBIG },
+	{ "QED image size must be", EFBIG },
 	{ "Invalid", EINVAL },
 };
 

@@ -172,6 +172,12 @@ static void images_of_each_format_are_made(void **state)
 
 		assert_fails(p, EOPNOTSUPP, bad[i], create(p, "bad", &spec));
 	}
+	for (int i = 0; i < 4; i++) {
+		static char *const small[] = { "vpc", "vdi", "vhdx", "qed" };
+		struct volume_spec spec = image(small[i], UINT64_C(2) << 50);
+
+		assert_fails(p, EFBIG, "size", create(p, "large", &spec));
+	}
 	check_entries(p, sizeof(formats) / sizeof(*formats));
 }
 
