@@ -22,6 +22,7 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "fs",
+		.libraries = "libmount and libblkid",
 		.needs = SOURCE_DEVICE | SOURCE_TARGET,
 		.prints = SOURCE_DEVICE | SOURCE_FORMAT | SOURCE_TARGET |
 			  SOURCE_FS_OPTIONS | SOURCE_COW,
@@ -35,6 +36,7 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "netfs",
+		.libraries = "libmount and libblkid",
 		.needs = SOURCE_HOST | SOURCE_DIR | SOURCE_TARGET,
 		.prints = SOURCE_HOST | SOURCE_DIR | SOURCE_FORMAT | SOURCE_TARGET |
 			  SOURCE_FS_OPTIONS,
@@ -46,6 +48,7 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "logical",
+		.libraries = "libmount, libblkid, libdevmapper and jansson",
 		.prints = SOURCE_DEVICE | SOURCE_NAME | SOURCE_NAME_DEFAULT |
 			  SOURCE_FORMAT | SOURCE_TARGET,
 		.formats = LIST("unknown", "lvm2"),
@@ -55,6 +58,7 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "disk",
+		.libraries = "libmount, libblkid, libdevmapper and libparted",
 		.needs = SOURCE_DEVICE | SOURCE_TARGET,
 		.prints = SOURCE_DEVICE | SOURCE_FORMAT | SOURCE_TARGET,
 		.formats = LIST("unknown", "dos", "dvh", "gpt", "mac", "bsd", "pc98",
@@ -67,6 +71,7 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "iscsi",
+		.libraries = "libiscsi, libmount and libblkid",
 		.needs = SOURCE_HOST | SOURCE_TARGET,
 		.prints = SOURCE_HOST | SOURCE_DEVICE | SOURCE_INITIATOR | SOURCE_TARGET,
 		.auth = "chap",
@@ -75,6 +80,7 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "iscsi-direct",
+		.libraries = "libiscsi",
 		.needs = SOURCE_HOST | SOURCE_INITIATOR,
 		.prints = SOURCE_HOST | SOURCE_DEVICE | SOURCE_INITIATOR,
 		.auth = "chap",
@@ -83,12 +89,14 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "scsi",
+		.libraries = "libmount and libblkid",
 		.needs = SOURCE_ADAPTER | SOURCE_TARGET,
 		.prints = SOURCE_ADAPTER | SOURCE_TARGET,
 		.volume_type = "block",
 	},
 	{
 		.name = "mpath",
+		.libraries = "libmount, libblkid and libdevmapper",
 		.needs = SOURCE_TARGET,
 		.prints = SOURCE_TARGET,
 		.volume_type = "block",
@@ -96,6 +104,7 @@ static const struct pool_type types[] = {
 	},
 	{
 		.name = "rbd",
+		.libraries = "librados and librbd",
 		.needs = SOURCE_HOST | SOURCE_NAME,
 		.prints = SOURCE_HOST | SOURCE_NAME | SOURCE_RBD_OPTIONS,
 		.volume_formats = LIST("raw"),

@@ -1,7 +1,7 @@
 /*
  * What each pool type's XML has: known for all of libvirt's types that we model, also
- * where the module is not installed. Source: libvirt 11.3, facts/libvirt-xml.md
- * sections 2.2 and 3.
+ * where the module is not installed. Source: libvirt 11.3, its src/conf/storage_conf.c
+ * and src/conf/schemas/storagepool.rng.
  */
 #pragma once
 
@@ -25,6 +25,7 @@
 
 struct pool_type {
 	const char *name;
+	const char *libraries; /* what its module is built with; NULL: libc */
 	unsigned needs, prints;
 	const char *const *formats;        /* of the pool, NULL-terminated; NULL: none */
 	const char *default_format;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/model/pool_types.h"
 #include "backends/support/cleanup.h"
 #include "backends/support/log.h"
 
@@ -86,6 +87,21 @@ static bool find_module(const char *type, char *path, size_t size)
 	return !access(path, R_OK);
 }
 
+static void refuse_missing(const char *type, const char *path, struct error *err)
+{
+	const struct pool_type *t = pool_type_find(type);
+
+	if (t && t->libraries)
+		error_set(err, EOPNOTSUPP,
+			  "the backend '%s' is not installed: there is no %s, which a "
+			  "storagefs has that was built with %s",
+			  type, path, t->libraries);
+	else
+		error_set(err, EOPNOTSUPP,
+			  "the backend '%s' is not installed: there is no %s", type,
+			  path);
+}
+
 static const struct backend *load(const char *type, struct error *err)
 {
 	const struct backend *b;
@@ -93,10 +109,7 @@ static const struct backend *load(const char *type, struct error *err)
 	void *module;
 
 	if (!find_module(type, path, sizeof(path))) {
-		error_set(err, EOPNOTSUPP,
-			  "the backend '%s' is not installed: there is no %s; install "
-			  "it and try again",
-			  type, path);
+		refuse_missing(type, path, err);
 		return NULL;
 	}
 	module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

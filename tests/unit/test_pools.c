@@ -442,7 +442,7 @@ static void test_missing_module(void **state)
 
 	EXPECT_OK(pool_define(p, text, strlen(text), &nobody, &err));
 	expect_state(p, POOL_INACTIVE);
-	EXPECT_ERROR(EOPNOTSUPP, "the backend 'rbd' is not installed",
+	EXPECT_ERROR(EOPNOTSUPP, "built with librados and librbd",
 		     pool_verb(p, "start", &nobody, &err));
 }
 
