@@ -134,6 +134,11 @@ static bool is_answer(struct request *r, int code)
 	}
 }
 
+static bool has_said(struct request *r, const struct error *err)
+{
+	return r->file && r->file->handle && handle_has_said(r->file->handle, err);
+}
+
 static void remember(const struct node *n, const char *name, const struct error *err)
 {
 	node_remember(n, name, err);
@@ -147,7 +152,7 @@ void request_fail(struct request *r, int result, struct error *err)
 	if (!err->text[0])
 		error_code(err, code, "the operation failed");
 	err->code = code;
-	if (!is_answer(r, code))
+	if (!is_answer(r, code) && !has_said(r, err))
 		remember(r->node, r->name, err);
 	request_count(r->op->metric, r->started_ns, code);
 	fuse_reply_err(r->req, code);

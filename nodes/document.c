@@ -79,6 +79,7 @@ static int document_truncate(struct handle *h, uint64_t size, struct call *call,
 	if (size == 0) {
 		xml_feed_free(take(h->feed));
 		h->refused.code = 0;
+		h->said = false;
 		return 0;
 	}
 	if (h->feed && size == h->feed_base + xml_feed_text(h->feed)->len)

@@ -50,7 +50,7 @@ static int show_error(const struct node *n, struct call *call, struct buf *out,
 	return pool_show_error(n->pool, n->name, out);
 }
 
-const struct row info_rows[] = {
+static const struct row info_rows[] = {
 	DOCUMENT("xml", show_xml, store_xml),
 	ATTR_SETS("capacity", show_field, store_field),
 	ATTR_SETS("format", show_field, store_field),

@@ -141,7 +141,6 @@ struct handle; /* one per open(2); functions on one handle may run at the same t
 int node_open(const struct node *n, int flags, bool created, pid_t pid,
 	      struct handle **out, struct call *call, struct error *err);
 void handle_close(struct handle *h, struct call *call);
-const struct node *handle_node(const struct handle *h);
 
 /* The volume behind it, or NULL for texts: data of volumes goes through model/volume.h.
  */
@@ -163,6 +162,9 @@ bool handle_needs_no_flush(const struct handle *h);
  */
 bool handle_is_stream(const struct handle *h);
 bool handle_readable(struct handle *h);
+/* Whether this failure of it has been told: what is refused once is refused by each write
+ * that follows and by close, with the same words. From now on it has. */
+bool handle_has_said(struct handle *h, const struct error *err);
 
 /* -- errors and changes -- */
 

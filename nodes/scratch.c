@@ -467,7 +467,7 @@ static void scratch_close(struct handle *h, struct call *call)
 		put(take(h->scratch));
 }
 
-const struct kind scratch_kind = {
+static const struct kind scratch_kind = {
 	.type = S_IFREG,
 	.stat = scratch_stat,
 	.setattr = scratch_setattr,

@@ -267,11 +267,6 @@ void handle_close(struct handle *h, struct call *call)
 	free(h);
 }
 
-const struct node *handle_node(const struct handle *h)
-{
-	return &h->node;
-}
-
 struct volume_handle *handle_volume(struct handle *h)
 {
 	return h->volume;
@@ -330,6 +325,18 @@ bool handle_needs_no_flush(const struct handle *h)
 bool handle_is_stream(const struct handle *h)
 {
 	return h->node.row->kind == &stream_kind;
+}
+
+bool handle_has_said(struct handle *h, const struct error *err)
+{
+	bool said;
+
+	SCOPED_LOCK(&h->lock);
+	if (!h->refused.code || strcmp(h->refused.text, err->text))
+		return false;
+	said = h->said;
+	h->said = true;
+	return said;
 }
 
 void node_remember(const struct node *n, const char *name, const struct error *err)

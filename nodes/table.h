@@ -23,7 +23,8 @@ struct handle {
 	struct buf text;      /* values, documents: the content at open */
 	struct xml_feed *feed; /* documents: NULL until the first write */
 	uint64_t feed_base;    /* file offset of the document's first byte */
-	struct error refused;  /* documents: why, when refused */
+	struct error refused;  /* documents, secrets: why, when refused */
+	bool said;             /* what refused says has been told */
 	uint64_t base;         /* streams: position of the event log at offset 0 */
 	uint64_t seen;         /* streams: position behind what was read last */
 	struct scratch *scratch;
@@ -121,7 +122,6 @@ extern const struct kind
 extern const struct kind stream_kind;   /* events */
 extern const struct kind
 	described_kind; /* rows, one of them a document that editors edit */
-extern const struct kind scratch_kind;  /* what editors leave beside an xml */
 extern const struct kind pools_kind, volumes_kind, infos_kind, snapshots_kind,
 	secrets_kind, backends_kind, sources_kind;
 
@@ -129,7 +129,7 @@ extern const struct kind pools_kind, volumes_kind, infos_kind, snapshots_kind,
 
 extern const struct row root_row, pool_row, scratch_row, pending_row;
 extern const struct row volume_row, info_row, snapshot_dir_row;
-extern const struct row root_rows[], pool_rows[], info_rows[];
+extern const struct row root_rows[], pool_rows[];
 
 /* -- making nodes -- */
 
@@ -164,7 +164,7 @@ struct executor *transfer_executor(void);
 /* The pool's executor, unless nothing of the pool can hang. */
 struct executor *pool_where(struct pool *p);
 
-/* Whether two ids are threads of one process. */
+/* The id of the process that a thread is of; the same where that is not known. */
 pid_t process_of(pid_t tid);
 
 /* Scratch files and hidden documents, see scratch.c. beside: pool's serial and the

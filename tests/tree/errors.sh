@@ -103,6 +103,17 @@ grep -q 'pools/a' "$storage/error" || fail "the root's error has no path: $(cat 
 put "$pools/a/info/w/capacity" nonsense 2>/dev/null || :
 grep -q nonsense "$pools/a/info/w/error" || fail "info/w/error: $(cat "$pools/a/info/w/error")"
 grep -q autostart "$log" || fail "the log does not have it"
+# close(2) refuses what its write refused: that is told once, and again for the next document
+for n in 1 2; do
+	expect_errno EINVAL python3 -c 'import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC)
+try:
+    os.write(fd, b"<pool><nowhere></pool>")
+finally:
+    os.close(fd)' "$pools/a/xml"
+	[ "$(grep -c nowhere "$log")" = $n ] || fail "document $n is told otherwise than once:
+$(grep nowhere "$log")"
+done
 # a name that is looked up and is not there is no failure
 before=$(cat "$storage/error")
 [ ! -e "$pools/a/volumes/looked-up" ]
