@@ -335,7 +335,8 @@ static int apply(struct pool *p, const struct use *u, const char *name,
 	return r;
 }
 
-/* Without <allocation> libvirt allocates all. */
+/* As libvirt does it: without <allocation> all is allocated, and without <mode> the volume
+ * is its owner's alone, since a write has no mode to make files with. */
 static int create(struct pool *p, const struct use *u, const char *name,
 		  struct volume_spec *spec, struct call *call, struct error *err)
 {
@@ -347,6 +348,8 @@ static int create(struct pool *p, const struct use *u, const char *name,
 		spec->has_allocation = true;
 		spec->allocation = spec->capacity;
 	}
+	if (spec->permissions.mode < 0)
+		spec->permissions.mode = 0600;
 	return volume_create_in(p, u, name, spec, call, err);
 }
 

@@ -68,6 +68,7 @@ grep -q '<name>d</name>' info/d/xml || fail "the name of the document won"
 mkdir info/all
 put info/all/xml '<volume><capacity>1048576</capacity></volume>'
 [ "$(du -k "$tmp/a/all" | cut -f 1)" -ge 1024 ] || fail "a description without allocation is sparse"
+[ "$(stat -c %a volumes/all)" = 600 ] || fail "without a mode it has $(stat -c %a volumes/all)"
 
 # writing what it has is a no-op; a larger capacity and permissions are applied; the rest is refused
 cp info/d/xml "$tmp/d.xml"
