@@ -62,8 +62,5 @@ int rename_noreplace(int from_dir, const char *from, int to_dir, const char *to)
 int file_write_zeros(int fd, uint64_t off, uint64_t end, uint64_t total,
 		     struct call *call, struct error *err);
 
-/* -EBUSY while QEMU or a tool of it has the image open. */
-int file_check_unused(int fd, const char *name, struct error *err);
-
 /* Whether the caller still wants it: 0, -EINTR or -ETIMEDOUT. */
 int call_check(const struct call *call, struct error *err);

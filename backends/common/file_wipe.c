@@ -83,7 +83,8 @@ static int wipe_scrub(int fd, uint64_t size, const char *pattern, struct call *c
 	return r;
 }
 
-int file_check_unused(int fd, const char *name, struct error *err)
+/* -EBUSY while QEMU or a tool of it has the image open. */
+static int check_unused(int fd, const char *name, struct error *err)
 {
 	struct flock l = {
 		.l_type = F_WRLCK,
@@ -121,7 +122,7 @@ int file_vol_wipe(void *pool, const char *name, const char *algorithm, struct ca
 
 	if (fd < 0)
 		return fd;
-	r = file_check_unused(fd, name, err);
+	r = check_unused(fd, name, err);
 	if (r < 0)
 		return r;
 	if (zero)

@@ -91,7 +91,6 @@ bool fault_read(const struct fake_pool *fp, const char *operation, struct fault 
 /* Suffers what is there for the operation: 0, or how it fails. */
 int fault(const struct fake_pool *fp, const char *operation, struct call *call,
 	  struct error *err);
-void sleep_ms(unsigned ms);
 
 /* -- fake_store.c: with the store's lock held, but for store_get -- */
 

@@ -89,7 +89,7 @@ bool fault_read(const struct fake_pool *fp, const char *operation, struct fault 
 	return true;
 }
 
-void sleep_ms(unsigned ms)
+static void sleep_ms(unsigned ms)
 {
 	struct timespec t = clock_timespec(ms * NS_PER_MS);
 

@@ -62,15 +62,6 @@ struct job *job_begin_for(const char *what, const struct call *caller)
 	return j;
 }
 
-struct job *job_begin(const char *what, uint64_t deadline_ns)
-{
-	struct call call = { .deadline_ns = deadline_ns,
-			     .uid = geteuid(),
-			     .gid = getegid() };
-
-	return job_begin_for(what, &call);
-}
-
 void job_end(struct job *j)
 {
 	pthread_mutex_lock(&lock);
@@ -85,7 +76,8 @@ struct call *job_call(struct job *j)
 	return &j->call;
 }
 
-void job_cancel(struct job *j)
+/* Asks every holder of its call to stop. */
+static void job_cancel(struct job *j)
 {
 	atomic_store(j->cancelled, true);
 }

@@ -12,21 +12,14 @@
 
 struct job;
 
-/* what: "start pool 'x'"; shown with an id, percent and ETA until job_end. NULL: no
- * memory. */
-struct job *job_begin(const char *what, uint64_t deadline_ns);
-/* The same on behalf of a caller: the job's call has its deadline, ids and mode, and
- * shares its cancelled flag (when it has one), which thus must stay valid until job_end.
- */
+/* what: "start pool 'x'"; shown with an id, percent and ETA until job_end. The job's call
+ * has the caller's deadline, ids and mode, and shares its cancelled flag (when it has
+ * one), which thus must stay valid until job_end. NULL: no memory. */
 struct job *job_begin_for(const char *what, const struct call *caller);
 void job_end(struct job *j);
 
 /* The call that a backend gets: progress goes to the job, cancelled comes from it. */
 struct call *job_call(struct job *j);
-
-/* Asks every holder of its call to stop; safe from any thread while the job has not
- * ended. */
-void job_cancel(struct job *j);
 
 /* `cancel ID` written to `jobs`. -EINVAL: no such verb; -ENOENT: no such job. */
 int jobs_write(const char *line, struct error *err);

@@ -102,8 +102,8 @@ static void write_auth(struct xml_writer *w, const struct pool_auth *a)
 	xml_end(w, "auth");
 }
 
-void source_xml_write(struct xml_writer *w, const struct pool_type *type,
-		      const struct pool_source *s)
+static void write_source(struct xml_writer *w, const struct pool_type *type,
+			 const struct pool_source *s)
 {
 	xml_begin(w, "source", NULL);
 	if (type->prints & SOURCE_HOST)
@@ -173,7 +173,7 @@ static void write_pool(struct xml_writer *w, const struct pool_spec *p,
 		xml_empty(w, "cow", "state", choice_text(p->cow), NULL);
 		xml_end(w, "features");
 	}
-	source_xml_write(w, type, &p->source);
+	write_source(w, type, &p->source);
 	write_target(w, p, live);
 	if (p->refresh_allocation) {
 		xml_begin(w, "refresh", NULL);
@@ -208,7 +208,7 @@ int sources_xml_print(const char *type_name, const struct pool_source *sources, 
 		return error_set(err, EINVAL, "'%s' is no pool type", type_name);
 	xml_begin(&w, "sources", NULL);
 	for (size_t i = 0; i < n; i++)
-		source_xml_write(&w, type, &sources[i]);
+		write_source(&w, type, &sources[i]);
 	xml_end(&w, "sources");
 	return xml_written(&w, "a source", err);
 }

@@ -78,35 +78,6 @@ int pools_each(int (*fn)(void *arg, struct pool *p), void *arg)
 	return r < 0 ? r : 0;
 }
 
-struct search {
-	const char *uuid;
-	struct pool *found;
-};
-
-static bool has_uuid(struct pool *p, const char *uuid)
-{
-	SCOPED_POOL(p);
-	return p->now && !strcmp(p->now->spec.uuid, uuid);
-}
-
-static int find_uuid(void *arg, struct pool *p)
-{
-	struct search *s = arg;
-
-	if (!has_uuid(p, s->uuid))
-		return 0;
-	s->found = pool_ref(p);
-	return -EEXIST;
-}
-
-struct pool *pools_find_uuid(const char *uuid)
-{
-	struct search s = { .uuid = uuid };
-
-	pools_each(find_uuid, &s);
-	return s.found;
-}
-
 /* With the table's lock held. The table takes a reference. */
 static int insert(struct pool *p)
 {

@@ -45,7 +45,6 @@ int model_reconfigure(bool read_only, unsigned timeout_s, struct error *err);
 
 /* A reference; NULL: no such pool. */
 struct pool *pools_find(const char *name);
-struct pool *pools_find_uuid(const char *uuid);
 /* Each pool with a reference held during the callback; a negative return ends it. */
 int pools_each(int (*fn)(void *arg, struct pool *p), void *arg);
 size_t pools_count(void);

@@ -14,14 +14,6 @@ static int begin(struct pool *p, struct use *u, struct error *err)
 		       : volume_unsupported(u, "have snapshots", err);
 }
 
-bool pool_has_snapshots(struct pool *p)
-{
-	AUTO_USE struct use u = { 0 };
-	struct error ignored;
-
-	return pool_begin(p, &u, &ignored) == 0 && USE_HAS(&u, snap_list);
-}
-
 static int collect(void *arg, const char *name)
 {
 	return buf_add(arg, name, strlen(name) + 1);

@@ -10,8 +10,6 @@
  * *out is cleared by the caller on failure, too. */
 int source_xml_read(const struct xml_element *e, const struct pool_type *type,
 		    struct pool_source *out, struct error *err);
-void source_xml_write(struct xml_writer *w, const struct pool_type *type,
-		      const struct pool_source *s);
 
 /* Of a path: runs of '/' become one and the last goes; two leading ones and URLs stay. */
 void path_tidy(char *path);

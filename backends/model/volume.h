@@ -1,6 +1,6 @@
 /*
- * Volumes of running pools: by name, open ones, plans, and the provisioned semantics of
- * tree.md.
+ * Volumes of running pools: by name, open ones, plans, and the semantics of those
+ * whose size is provisioned (storagefs-tree(7)).
  *
  * Every function that may wait takes the call. All take a pool reference that the caller
  * holds. Errors beyond each one's own: -EAGAIN the pool is not running, -EOPNOTSUPP the
@@ -32,7 +32,7 @@ int volume_rename(struct pool *p, const char *from, const char *to, unsigned fla
 		  struct call *call, struct error *err);
 int volume_setattr(struct pool *p, const char *name, const struct vol_attr *a,
 		   struct call *call, struct error *err);
-/* truncate(2) by path: tree.md's rules per class of volumes. */
+/* truncate(2) by path, by the rules of the pool's class of volumes. */
 int volume_truncate(struct pool *p, const char *name, uint64_t size, struct call *call,
 		    struct error *err);
 
@@ -74,8 +74,6 @@ int snapshot_create(struct pool *p, const char *volume, const char *snap,
 		    struct call *call, struct error *err);
 int snapshot_delete(struct pool *p, const char *volume, const char *snap,
 		    struct call *call, struct error *err);
-/* Whether volumes of this pool can have snapshots at all (the directory is shown). */
-bool pool_has_snapshots(struct pool *p);
 
 /* -- open volumes -- */
 

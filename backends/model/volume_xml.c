@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "backends/model/encryption_xml.h"
-#include "backends/model/spec_copy.h"
 #include "backends/model/values_xml.h"
 
 /* Element names below <features>, by bit. */
@@ -321,29 +320,4 @@ int volume_xml_print(const struct volume_spec *spec, const struct pool_type *typ
 
 	write_volume(&w, spec, type);
 	return xml_written(&w, "the volume", err);
-}
-
-/* -- copies -- */
-
-int volume_spec_copy(const struct volume_spec *from, struct volume_spec *out)
-{
-	struct volume_encryption *e = &out->encryption;
-	bool ok;
-
-	*out = *from;
-	ok = OWN_STRINGS(&out->type, &out->name, &out->key, &out->path, &out->format,
-			 &out->compat, &out->permissions.label, &out->backing.path,
-			 &out->backing.format, &out->backing.permissions.label);
-	ok &= OWN_STRINGS(&e->format, &e->engine, &e->cipher.name, &e->cipher.mode,
-			  &e->cipher.hash, &e->ivgen_name, &e->ivgen_hash);
-	ok &= own_array(&out->extents, &out->n_extents, sizeof(*out->extents));
-	for (size_t i = 0; i < out->n_extents; i++)
-		ok &= own_string(&out->extents[i].device);
-	ok &= own_array(&e->secrets, &e->n_secrets, sizeof(*e->secrets));
-	for (size_t i = 0; i < e->n_secrets; i++)
-		ok &= own_secret(&e->secrets[i]);
-	if (ok)
-		return 0;
-	volume_spec_clear(out);
-	return -ENOMEM;
 }

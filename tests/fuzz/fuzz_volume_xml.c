@@ -9,15 +9,11 @@
 
 static void check_print(const struct volume_spec *spec, const struct pool_type *type)
 {
-	AUTO_VOLUME_SPEC struct volume_spec again = VOLUME_SPEC_INIT,
-					    copy = VOLUME_SPEC_INIT;
-	AUTO_BUF struct buf first = { 0 }, second = { 0 }, third = { 0 };
+	AUTO_VOLUME_SPEC struct volume_spec again = VOLUME_SPEC_INIT;
+	AUTO_BUF struct buf first = { 0 }, second = { 0 };
 	struct error err = { 0 };
 
 	HOLDS(volume_xml_print(spec, type, &first, &err) == 0);
-	HOLDS(volume_spec_copy(spec, &copy) == 0);
-	HOLDS(volume_xml_print(&copy, type, &third, &err) == 0);
-	HOLDS(strcmp(first.data, third.data) == 0);
 	if (volume_xml_parse(first.data, first.len, type, "v", &again, &err) < 0)
 		fprintf(stderr, "%s\n%s\n", err.text, first.data);
 	HOLDS(err.code == 0);
