@@ -1,4 +1,4 @@
-/* The snapshot table of a qcow2 image. */
+/* The snapshot table of a qcow2 image. Layout: qemu docs/interop/qcow2.txt. */
 #include "backends/common/qcow2_snapshots.h"
 
 #include <endian.h>

@@ -1,4 +1,4 @@
-/* Decoding of what a target sends. */
+/* Decoding of what a target sends. Layouts: SPC-4, SBC-3; LUNs: SAM-5 4.7. */
 #include "backends/iscsi/decode.h"
 
 #include <stdio.h>

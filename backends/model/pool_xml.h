@@ -1,6 +1,4 @@
-/*
- * Pool descriptions as libvirt 11.3 reads and writes them (facts/libvirt-xml.md sections
- * 0 to 2).
+/* Pool descriptions as libvirt 11.3 reads and writes them (its src/conf/storage_conf.c).
  */
 #pragma once
 

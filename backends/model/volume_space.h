@@ -1,7 +1,7 @@
 /*
  * How much there is of a volume that is not a file: the size it was given, growth while
  * it is not sized yet, and the zeros that writers are promised for what they skip
- * (tree.md "Volumes are files"). One user at a time has the turn to change any of it; the
+ * (storagefs-tree(7)). One user at a time has the turn to change any of it; the
  * rest goes on meanwhile.
  */
 #pragma once

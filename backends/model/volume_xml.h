@@ -1,5 +1,5 @@
-/* Volume descriptions as libvirt 11.3 reads and writes them (facts/libvirt-xml.md section
- * 3). */
+/* Volume descriptions as libvirt 11.3 reads and writes them (its src/conf/storage_conf.c).
+ */
 #pragma once
 
 #include <stddef.h>

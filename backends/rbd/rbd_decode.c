@@ -1,4 +1,5 @@
-/* Ceph's encodings of what images' metadata objects hold: little-endian throughout. */
+/* Ceph's encodings of what images' metadata objects hold: little-endian throughout.
+ * Source: Ceph's src/include/encoding.h and src/cls/rbd. */
 #include "backends/rbd/rbd.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
  * The gateway protocol of Sheepdog 1.0 as bytes: headers, inodes, node lists, results.
- * All integers are little-endian. Nothing here trusts what a server sent.
+ * All integers are little-endian. Nothing here trusts what a server sent. Source:
+ * Sheepdog's include/sheepdog_proto.h.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * Sizes with units, by libvirt's rules (facts/libvirt-xml.md section 1): a decimal
- * integer, leading blanks and '+' allowed; units in any case: bytes (default), K..E and
- * KiB..EiB powers of 1024, KB..EB powers of 1000. The product must fit 63 bits.
+ * Sizes with units, by the rules of libvirt's virScaleInteger(): a decimal integer,
+ * leading blanks and '+' allowed; units in any case: bytes (default), K..E and KiB..EiB
+ * powers of 1024, KB..EB powers of 1000. The product must fit 63 bits.
  */
 #pragma once
 

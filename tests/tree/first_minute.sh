@@ -1,5 +1,5 @@
 #!/bin/sh
-# The first minute of tree.md, typed as it is written there, and what a person looks at next.
+# The first minute of the manual, typed as it is written there, and what a person looks at next.
 # quick
 # tsan
 . "${0%/*}/lib.sh"
