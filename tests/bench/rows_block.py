@@ -6,7 +6,7 @@ the other types, in a VM.
 import os
 
 from measure import MIB, PER_MIB, Row
-from systems import Failed, Storagefs, System, Unavailable, is_mounted, need, run, wait_for, write
+from systems import Failed, Qemu, Storagefs, System, Unavailable, is_mounted, run, wait_for, write
 
 OWN = "storagefs"
 QEMU = "qemu-storage-daemon"
@@ -16,7 +16,7 @@ POOL_XML = """<pool type='disk'><name>loop</name><source><device path='{device}'
 """
 
 
-class QemuDevice(System):
+class QemuDevice(Qemu):
     """qemu-storage-daemon's FUSE export of a block device."""
 
     def __init__(self, bench, name, device):
@@ -24,14 +24,7 @@ class QemuDevice(System):
         super().__init__(bench)
 
     def start(self):
-        program, self.file = need(QEMU), os.path.join(self.home, "export")
-        write(self.file, "")
-        self.mounts.append(self.file)
-        process = self.spawn(
-            program, "--blockdev", f"driver=host_device,node-name=file,filename={self.device}",
-            "--blockdev", "driver=raw,node-name=volume,file=file", "--export",
-            f"type=fuse,id=export,node-name=volume,mountpoint={self.file},writable=on")
-        wait_for(lambda: is_mounted(self.file), "qemu-storage-daemon did not mount", process)
+        self.export("host_device", self.device)
 
 
 class LeastDevice(System):

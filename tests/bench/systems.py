@@ -256,13 +256,17 @@ class Qemu(System):
     name = "qemu-storage-daemon"
 
     def start(self):
-        program = need("qemu-storage-daemon")
-        image, self.file = os.path.join(self.home, "image"), os.path.join(self.home, "export")
+        need("qemu-storage-daemon")
+        image = os.path.join(self.home, "image")
         self.bench.fill(image)
+        self.export("file", image)
+
+    def export(self, driver, path):
+        program, self.file = need("qemu-storage-daemon"), os.path.join(self.home, "export")
         write(self.file, "")
         self.mounts.append(self.file)
         process = self.spawn(
-            program, "--blockdev", f"driver=file,node-name=file,filename={image}",
+            program, "--blockdev", f"driver={driver},node-name=file,filename={path}",
             "--blockdev", "driver=raw,node-name=volume,file=file", "--export",
             f"type=fuse,id=export,node-name=volume,mountpoint={self.file},writable=on")
         wait_for(lambda: is_mounted(self.file), "qemu-storage-daemon did not mount", process)
