@@ -20,8 +20,8 @@
 #include "backends/support/cpus.h"
 #include "backends/support/log.h"
 #include "backends/support/run.h"
-#include "backends/support/thread.h"
 #include "fs/buffer.h"
+#include "fs/crew.h"
 #include "fs/fuse.h"
 #include "fs/file.h"
 #include "fs/fuse_compat.h"
@@ -29,7 +29,6 @@
 #include "fs/near.h"
 #include "fs/ops.h"
 
-#define THREADS_MAX  32
 #define THREAD_STACK (512u << 10)
 #define READ_AHEAD   1024 /* KiB */
 
@@ -37,20 +36,9 @@ static struct fuse_session *session;
 static char *mountpoint;
 static bool mounted;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_t threads[THREADS_MAX];
-static atomic_bool ended[THREADS_MAX];
-static unsigned n_threads; /* under lock */
-static atomic_uint idle; /* they read, or serve alone */
+static pthread_t threads[CREW_MAX];
+static atomic_bool ended[CREW_MAX];
 static atomic_bool stopping;
-
-#define QUICK	16 /* requests in a row */
-#define LOOK_NS (10 * NS_PER_MS)
-
-static atomic_uint quick; /* requests in a row, QUICK at most */
-static atomic_uint alone, served_alone, resting;
-static pthread_cond_t missed = PTHREAD_COND_INITIALIZER; /* with lock */
-static bool looked_on; /* by one of those that rest; under lock */
 
 struct fuse_session *session_fuse(void)
 {
@@ -227,39 +215,16 @@ static void set_read_ahead(void)
 
 static void *serve(void *arg);
 
-/* Under lock. */
-static int start_thread(void)
+static int start_thread(unsigned i)
 {
 	pthread_attr_t attr;
 	int ret;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	ret = pthread_create(&threads[n_threads], &attr, serve, &ended[n_threads]);
+	ret = pthread_create(&threads[i], &attr, serve, &ended[i]);
 	pthread_attr_destroy(&attr);
-	if (ret == 0) {
-		atomic_fetch_add(&idle, 1);
-		n_threads++;
-	}
 	return ret;
-}
-
-/*
- * This thread is busy from now on; another must be there for the next request. Those that
- * serve alone come back at once, but that is not known of them.
- */
-static void leave_idle(void)
-{
-	if (atomic_fetch_sub(&idle, 1) - 1 > atomic_load(&alone))
-		return;
-
-	SCOPED_LOCK(&lock);
-	if (atomic_load(&idle) > atomic_load(&alone) || atomic_load(&stopping))
-		return;
-	if (atomic_load(&resting))
-		pthread_cond_signal(&missed);
-	else if (n_threads < THREADS_MAX)
-		start_thread(); /* if not: this one comes back */
 }
 
 /* I/O that a backend only takes: who reads it serves it before anybody could be woken. */
@@ -272,81 +237,13 @@ static bool is_quick(const struct fuse_buf *request)
 	       request->size >= sizeof(*in) + sizeof(*fh) && file_submits(*fh);
 }
 
-/* Whether nobody else has to be there meanwhile: somebody rests, and would notice. */
-static bool serves_alone(const struct fuse_buf *request)
-{
-	if (!is_quick(request)) {
-		atomic_store(&quick, 0);
-		return false;
-	}
-	if (atomic_load(&quick) < QUICK)
-		atomic_fetch_add(&quick, 1);
-	if (atomic_load(&quick) < QUICK || !atomic_load(&resting))
-		return false;
-	atomic_fetch_add(&alone, 1);
-	return true;
-}
-
-/* Under lock, which is not held meanwhile. One of those that rest looks whether anything
- * moves; when not, because all is quiet or somebody got stuck after all, nobody rests. */
-static void look_on(void)
-{
-	unsigned was = atomic_load(&served_alone);
-
-	looked_on = true;
-	if (thread_wait(&missed, &lock, clock_now() + LOOK_NS) == -ETIMEDOUT &&
-	    atomic_load(&served_alone) == was)
-		atomic_store(&quick, 0);
-	looked_on = false;
-}
-
-/*
- * To wake another thread for each request costs more than a quick request: while nothing
- * else comes, one thread reads, and the others rest.
- */
-static void rest(void)
-{
-	pthread_mutex_lock(&lock);
-	atomic_fetch_add(&resting, 1);
-	while (!atomic_load(&stopping) && atomic_load(&quick) >= QUICK)
-		if (looked_on)
-			pthread_cond_wait(&missed, &lock);
-		else
-			look_on();
-	atomic_fetch_sub(&resting, 1);
-	atomic_fetch_add(&idle, 1);
-	pthread_cond_signal(&missed); /* another looks on, or has nothing to rest for */
-	pthread_mutex_unlock(&lock);
-}
-
-static void rest_if_not_needed(void)
-{
-	unsigned n = atomic_load(&idle);
-
-	if (atomic_load(&quick) < QUICK)
-		return;
-	while (n > atomic_load(&alone) + 1)
-		if (atomic_compare_exchange_weak(&idle, &n, n - 1)) {
-			rest();
-			return;
-		}
-}
-
 static void serve_request(struct fuse_buf *buf)
 {
-	bool by_itself = serves_alone(buf);
+	bool alone = crew_begin(is_quick(buf));
 
-	if (!by_itself)
-		leave_idle();
 	near_client(session, buf);
 	fuse_session_process_buf(session, buf);
-	if (by_itself) {
-		atomic_fetch_add(&served_alone, 1);
-		atomic_fetch_sub(&alone, 1);
-	} else {
-		atomic_fetch_add(&idle, 1);
-	}
-	rest_if_not_needed();
+	crew_done(alone);
 }
 
 static void serve_requests(struct fuse_buf *buf)
@@ -390,12 +287,10 @@ static void woken(int sig)
 int session_serve(struct error *err)
 {
 	struct sigaction wake = { .sa_handler = woken };
+	int ret;
 
 	sigaction(SIGUSR1, &wake, NULL);
-
-	SCOPED_LOCK(&lock);
-	int ret = start_thread();
-
+	ret = crew_open(start_thread);
 	if (ret)
 		return error_code(err, ret, "cannot start a thread");
 	set_read_ahead();
@@ -441,10 +336,7 @@ bool session_stop(unsigned timeout_ms)
 
 	atomic_store(&stopping, true);
 	fuse_session_exit(session);
-	pthread_mutex_lock(&lock);
-	pthread_cond_broadcast(&missed);
-	n = n_threads;
-	pthread_mutex_unlock(&lock);
+	n = crew_close();
 	for (unsigned i = 0; i < n; i++)
 		if (!join(i, deadline))
 			return false;

@@ -1,7 +1,4 @@
-/*
- * The FUSE session: mounted, served by threads of our own, unmounted. Threads are made as
- * requests come: whoever picks one up while no other is idle starts another.
- */
+/* The FUSE session: mounted, served by threads of our own (crew.h), unmounted. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,0 +1,149 @@
+/*
+ * The threads that serve requests.
+ *
+ * The counters are changed without the lock, by every request; it guards who rests, and
+ * the starting of threads. A thread is idle while it reads and while it serves alone.
+ */
+#include "fs/crew.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backends/support/cleanup.h"
+#include "backends/support/clock.h"
+#include "backends/support/thread.h"
+
+#define QUICK	16 /* requests in a row */
+#define LOOK_NS (10 * NS_PER_MS)
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t missed = PTHREAD_COND_INITIALIZER; /* with lock */
+static int (*start_thread)(unsigned i);
+static unsigned started; /* under lock */
+static bool looked_on;	 /* by one of those that rest; under lock */
+static bool closed;	 /* under lock */
+
+static atomic_uint quick; /* requests in a row, QUICK at most */
+static atomic_uint idle, alone, served_alone, resting;
+
+/* Under lock. */
+static int add_thread(void)
+{
+	int code = start_thread(started);
+
+	if (code)
+		return code;
+	atomic_fetch_add(&idle, 1);
+	started++;
+	return 0;
+}
+
+int crew_open(int (*start)(unsigned i))
+{
+	SCOPED_LOCK(&lock);
+	start_thread = start;
+	return add_thread();
+}
+
+/*
+ * This thread is busy from now on; another must be there for the next request. Those that
+ * serve alone come back at once, but that is not known of them.
+ */
+static void leave_idle(void)
+{
+	if (atomic_fetch_sub(&idle, 1) - 1 > atomic_load(&alone))
+		return;
+
+	SCOPED_LOCK(&lock);
+	if (atomic_load(&idle) > atomic_load(&alone) || closed)
+		return;
+	if (atomic_load(&resting))
+		pthread_cond_signal(&missed);
+	else if (started < CREW_MAX)
+		add_thread(); /* if not: this one comes back */
+}
+
+/* Whether nobody else has to be there meanwhile: somebody rests, and would notice. */
+static bool serves_alone(bool is_quick)
+{
+	if (!is_quick) {
+		atomic_store(&quick, 0);
+		return false;
+	}
+	if (atomic_load(&quick) < QUICK)
+		atomic_fetch_add(&quick, 1);
+	if (atomic_load(&quick) < QUICK || !atomic_load(&resting))
+		return false;
+	atomic_fetch_add(&alone, 1);
+	return true;
+}
+
+bool crew_begin(bool is_quick)
+{
+	bool by_itself = serves_alone(is_quick);
+
+	if (!by_itself)
+		leave_idle();
+	return by_itself;
+}
+
+/* Under lock, which is not held meanwhile. One of those that rest looks whether anything
+ * moves; when not, because all is quiet or somebody got stuck after all, nobody rests. */
+static void look_on(void)
+{
+	unsigned was = atomic_load(&served_alone);
+
+	looked_on = true;
+	if (thread_wait(&missed, &lock, clock_now() + LOOK_NS) == -ETIMEDOUT &&
+	    atomic_load(&served_alone) == was)
+		atomic_store(&quick, 0);
+	looked_on = false;
+}
+
+static void rest(void)
+{
+	pthread_mutex_lock(&lock);
+	atomic_fetch_add(&resting, 1);
+	while (!closed && atomic_load(&quick) >= QUICK)
+		if (looked_on)
+			pthread_cond_wait(&missed, &lock);
+		else
+			look_on();
+	atomic_fetch_sub(&resting, 1);
+	atomic_fetch_add(&idle, 1);
+	pthread_cond_signal(&missed); /* another looks on, or has nothing to rest for */
+	pthread_mutex_unlock(&lock);
+}
+
+static void rest_if_not_needed(void)
+{
+	unsigned n = atomic_load(&idle);
+
+	if (atomic_load(&quick) < QUICK)
+		return;
+	while (n > atomic_load(&alone) + 1)
+		if (atomic_compare_exchange_weak(&idle, &n, n - 1)) {
+			rest();
+			return;
+		}
+}
+
+void crew_done(bool by_itself)
+{
+	if (by_itself) {
+		atomic_fetch_add(&served_alone, 1);
+		atomic_fetch_sub(&alone, 1);
+	} else {
+		atomic_fetch_add(&idle, 1);
+	}
+	rest_if_not_needed();
+}
+
+unsigned crew_close(void)
+{
+	SCOPED_LOCK(&lock);
+	closed = true;
+	pthread_cond_broadcast(&missed);
+	return started;
+}

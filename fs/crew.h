@@ -1,0 +1,24 @@
+/*
+ * The threads that serve requests, and how many of them read: one more is always there
+ * for the next request, and is started where none is left.
+ *
+ * But a request that is served at once (quick) costs less than waking another thread for
+ * it. While nothing else comes, one thread reads and serves alone and the others rest.
+ * One of those looks on: when nothing has moved for a while all read again.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#define CREW_MAX 32
+
+/* start makes thread i, which serves until it is told to end; 0 or an errno. The first is
+ * made here, the others (i counts from 0, to CREW_MAX - 1) as they are needed. */
+int crew_open(int (*start)(unsigned i));
+/* By a thread that has read a request, before it serves it. Returns what crew_done
+ * gets. */
+bool crew_begin(bool quick);
+/* After it; rests here, where this thread is not needed. */
+void crew_done(bool alone);
+/* Nobody rests any longer, and no thread is started any more. Returns how many were. */
+unsigned crew_close(void);
