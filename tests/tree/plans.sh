@@ -149,5 +149,5 @@ mkdir info/gone
 cd /
 umount_storage
 mount_storage
-put "$storage/pools/a/ctl" start
+eventually 10 put "$storage/pools/a/ctl" start # it may be starting by itself
 [ ! -e "$storage/pools/a/info/gone" ] || fail "a plan survived the mount"
