@@ -1,6 +1,5 @@
 /* The daemon: start, signals, end, exit status. */
 #include <errno.h>
-#include <limits.h>
 #include <mntent.h>
 #include <signal.h>
 #include <stdio.h>

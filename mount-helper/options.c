@@ -5,7 +5,6 @@
 #include "mount-helper/options.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 

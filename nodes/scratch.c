@@ -6,7 +6,6 @@
  *
  * One lock guards everything here.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 

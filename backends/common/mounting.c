@@ -2,7 +2,6 @@
 #include "backends/common/mounting.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <libmount.h>
 #include <limits.h>

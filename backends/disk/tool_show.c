@@ -1,6 +1,5 @@
 /* Tells a table of partitions in lines. */
 #include <blkid.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include "backends/fake/fake.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -1,7 +1,6 @@
 /* Decoding of what a target sends. Layouts: SPC-4, SBC-3; LUNs: SAM-5 4.7. */
 #include "backends/iscsi/decode.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
 

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <iscsi/iscsi.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
 

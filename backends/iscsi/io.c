@@ -14,7 +14,6 @@
 #include <iscsi/scsi-lowlevel.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/param.h>
 
 #include "backends/iscsi/transfer.h"
 #include "backends/support/clock.h"

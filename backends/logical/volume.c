@@ -1,7 +1,6 @@
 /* Looking at logical volumes, and opening them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

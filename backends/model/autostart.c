@@ -5,8 +5,6 @@
  * One thread for all of them reads the definitions after mounting, and puts what is to
  * start on the pools' own executors; `lock` guards it and is held across nothing.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <sys/param.h>
 
 #include "backends/model/marks.h"

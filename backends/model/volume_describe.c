@@ -5,9 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/param.h>
 
 #include "backends/model/attributes.h"
 #include "backends/model/plan.h"

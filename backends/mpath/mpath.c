@@ -1,6 +1,5 @@
 /* Pool type "mpath": volumes are this host's multipath maps. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -3,7 +3,6 @@
  * and may be killed at the deadline.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/param.h>
 
 #include "backends/support/clock.h"
 

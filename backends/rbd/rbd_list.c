@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/param.h>
 
 #define NAMES_GUESS 1024
 #define COUNT_MOST  4096 /* objects that are asked for one by one */

@@ -11,7 +11,6 @@
 #include "backends/rbd/rbd.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/param.h>
 

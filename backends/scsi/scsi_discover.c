@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backends/common/sysfs.h"
 #include "backends/scsi/scsi.h"
 
 struct found {

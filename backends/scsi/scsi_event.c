@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backends/common/sysfs.h"
 #include "backends/scsi/scsi.h"
 
 static void tell_unit(struct scsi_pool *p, const struct uevent *e, int number)

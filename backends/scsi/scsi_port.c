@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/param.h>
 
 #include "backends/common/file_pool.h"
 #include "backends/common/sysfs.h"

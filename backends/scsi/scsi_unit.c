@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/param.h>
 #include <sys/sysmacros.h>
 
 #include "backends/common/file_pool.h"

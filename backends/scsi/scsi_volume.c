@@ -1,5 +1,4 @@
 /* Volumes: block devices that the kernel has of the adapter's units. */
-#include <errno.h>
 #include <string.h>
 
 #include "backends/common/block_volumes.h"

@@ -9,7 +9,6 @@
  */
 #include "backends/sheepdog/sheep_behind.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,6 @@
 #include "backends/sheepdog/sheep_conn.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/param.h>
 
 #include "backends/sheepdog/sheep_ahead.h"
 #include "backends/sheepdog/sheep_behind.h"

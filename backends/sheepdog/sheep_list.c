@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/param.h>
 
 #include "backends/sheepdog/sheep.h"
 #include "backends/sheepdog/sheep_pages.h"

@@ -2,7 +2,6 @@
 #include "backends/sheepdog/sheep_nodes.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 /* Reading a part: from the object of whichever VDI the map names, or zeros. */
-#include <errno.h>
 #include <inttypes.h>
 
 #include "backends/sheepdog/sheep_ahead.h"

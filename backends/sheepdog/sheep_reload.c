@@ -5,8 +5,6 @@
  * What writes is held meanwhile. Writes that were under way go on, and find out by
  * themselves that the VDI they wrote to is a snapshot now.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -11,7 +11,6 @@
  * dropped twice if the sheep happens to look at that copy: those are looked at.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "backends/sheepdog/sheep_op.h"

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "backends/support/cleanup.h"
-
 static void free_all(char **const *strings, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
