@@ -53,7 +53,8 @@ static void test_begins(void **state)
 	assert_int_equal(pthread_join(thread, &result), 0);
 	assert_ptr_equal(result, &s);
 	assert_string_equal(s.name, "fifteen-letters");
-	assert_int_equal(s.stack, 256 << 10);
+	/* ThreadSanitizer adds to it */
+	assert_in_range(s.stack, 256 << 10, 1 << 20);
 	assert_true(sigismember(&s.blocked, SIGTERM) && sigismember(&s.blocked, SIGUSR1));
 	pthread_sigmask(SIG_BLOCK, NULL, &mine);
 	assert_false(sigismember(&mine, SIGTERM));
