@@ -333,8 +333,8 @@ static int apply(struct pool *p, const struct use *u, const char *name,
 	return r;
 }
 
-/* As libvirt does it: without <allocation> all is allocated, and without <mode> the volume
- * is its owner's alone, since a write has no mode to make files with. */
+/* As libvirt does it: without <allocation> all is allocated, and without <mode> the
+ * volume is its owner's alone, since a write has no mode to make files with. */
 static int create(struct pool *p, const struct use *u, const char *name,
 		  struct volume_spec *spec, struct call *call, struct error *err)
 {

@@ -1,5 +1,4 @@
-/* Volume descriptions as libvirt 11.3 reads and writes them (its src/conf/storage_conf.c).
- */
+/* Volume descriptions as libvirt 11.3 reads and writes them (src/conf/storage_conf.c). */
 #pragma once
 
 #include <stddef.h>
