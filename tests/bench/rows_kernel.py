@@ -4,11 +4,13 @@ an administrator does, of each type, against libvirt.
 """
 
 import os
+import subprocess
+import tempfile
 import time
 
 from measure import Row
 from rows_block import Bytes
-from systems import Failed, Libvirt, Storagefs, run, unmount, write
+from systems import Failed, Libvirt, Storagefs, need, run, unmount, wait_for, write
 
 DISKS = [os.environ.get(f"VM_DISK{i}", "") for i in range(6)]
 OWN = "storagefs"
@@ -22,9 +24,23 @@ def blank(disk):
     run("udevadm", "settle")
 
 
+def server(*command):
+    """One that lasts as long as the VM."""
+    need(command[0])
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def mounted(filesystem, path):
+    os.makedirs(path, exist_ok=True)
+    if not os.path.ismount(path):
+        run("mount", "-t", filesystem, filesystem, path)
+
+
 class Kind:
     """A pool type as both systems get it: one definition, and what it stands on."""
     volume = None               # what create makes; None: volumes are given
+    alone = False               # it is started by one system at a time
 
     def __init__(self, name, source, target):
         self.name = name
@@ -51,6 +67,7 @@ class Kind:
 
 class Filesystem(Kind):
     volume = "v"
+    alone = True
 
     def __init__(self):
         super().__init__("fs", f"<device path='{DISKS[0]}'/><format type='ext4'/>", "/run/bench-fs")
@@ -62,7 +79,7 @@ class Filesystem(Kind):
 
 
 class Logical(Kind):
-    """A volume group on two disks."""
+    """A volume group with a volume for data."""
     volume = "v"
     group = "bench"
 
@@ -139,8 +156,88 @@ class Scsi(Kind):
         blank(DISKS[4])
 
 
-KINDS = [Filesystem(), Logical(), Disk(), Scsi()]
-FS, LOGICAL, DISK, SCSI = KINDS
+class Netfs(Kind):
+    """A directory that this kernel's own NFS server exports."""
+    volume = "v"
+    alone = True
+
+    def __init__(self):
+        super().__init__("netfs", "<host name='127.0.0.1'/><dir path='/export'/>"
+                         "<format type='nfs'/>", "/run/bench-netfs")
+
+    def make(self):
+        root = os.path.join(tempfile.gettempdir(), "served")
+        for path in (f"{root}/export", self.target, "/var/lib/nfs/v4recovery", "/run/rpcbind"):
+            os.makedirs(path, exist_ok=True)
+        run("modprobe", "-a", "nfsd", "lockd", "nfs", "nfsv4")
+        mounted("nfsd", "/proc/fs/nfsd")
+        mounted("rpc_pipefs", "/run/rpc_pipefs")
+        write("/etc/exports", f"{root} 127.0.0.1(rw,fsid=0,no_subtree_check,insecure,"
+              f"no_root_squash)\n{root}/export 127.0.0.1(rw,no_root_squash,no_subtree_check,"
+              "insecure,fsid=1)\n")
+        server("rpcbind", "-w", "-f")
+        wait_for(lambda: answers("rpcinfo", "-p", "127.0.0.1"), "rpcbind did not answer")
+        run("exportfs", "-ra")
+        server("rpc.mountd", "-F")
+        run("rpc.nfsd", "-G", "10", "-L", "10", "2")
+        write("/proc/fs/nfsd/v4_end_grace", "Y\n")
+        wait_for(lambda: answers("showmount", "-e", "127.0.0.1"), "the NFS server did not answer")
+
+
+class Iscsi(Kind):
+    """A target of this kernel, for its own initiator."""
+    alone = True
+    iqn = "iqn.2026-11.bench:kernel"
+
+    def __init__(self):
+        super().__init__("iscsi", f"<host name='127.0.0.1'/><device path='{self.iqn}'/>",
+                         "/dev/disk/by-path")
+
+    def make(self):
+        run("modprobe", "-a", "target_core_mod", "target_core_file", "iscsi_target_mod",
+            "iscsi_tcp")
+        mounted("configfs", "/sys/kernel/config")
+        lio = "/sys/kernel/config/target"
+        group, unit = f"{lio}/iscsi/{self.iqn}/tpgt_1", f"{lio}/core/fileio_0/bench"
+        for path in (f"{group}/np/127.0.0.1:3260", f"{group}/lun/lun_0", unit, "/run/lock/iscsi"):
+            os.makedirs(path)
+        data = os.path.join(tempfile.gettempdir(), "unit")
+        with open(data, "wb") as f:
+            f.truncate(16 << 20)
+        write(f"{unit}/control", f"fd_dev_name={data},fd_dev_size={16 << 20}\n")
+        write(f"{unit}/enable", "1\n")
+        os.symlink(unit, f"{group}/lun/lun_0/disk")
+        for name, value in (("authentication", 0), ("generate_node_acls", 1),
+                            ("demo_mode_write_protect", 0), ("cache_dynamic_acls", 1)):
+            write(f"{group}/attrib/{name}", f"{value}\n")
+        write(f"{group}/enable", "1\n")
+        server("iscsid", "-f")
+        wait_for(lambda: os.path.exists("/sys/class/iscsi_transport/tcp"), "iscsid did not start")
+
+
+class Mpath(Kind):
+    """All maps: there is one, of the disk with two paths."""
+
+    def __init__(self):
+        super().__init__("mpath", "", "/dev/mapper")
+
+    def make(self):
+        paths = os.environ["VM_PATHS"].split()
+        run("modprobe", "-a", "dm_multipath", "dm_service_time")
+        numbers = [os.stat(path).st_rdev for path in paths]
+        units = " ".join(f"{os.major(n)}:{os.minor(n)} 1" for n in numbers)
+        run("dmsetup", "create", "bench-map", "-u", "mpath-35000c50000b00000", "--table",
+            f"0 {run('blockdev', '--getsz', paths[0]).strip()} multipath 0 0 1 1 "
+            f"service-time 0 {len(paths)} 1 {units}")
+        run("udevadm", "settle")
+
+
+def answers(*command):
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+KINDS = [Filesystem(), Netfs(), Logical(), Disk(), Iscsi(), Scsi(), Mpath()]
+FS, _, LOGICAL, DISK, _, SCSI, _ = KINDS
 MANY_LVS, MANY_PARTITIONS = ManyLogical(), ManyDisk()
 
 
@@ -242,14 +339,21 @@ class FsStart(Row):
         return sample
 
 
+def change(group, lv):
+    """What the daemon cannot know of without asking lvm."""
+    run("lvchange", "-q", "--addtag", "bench", f"{group}/{lv}")
+    run("lvchange", "-q", "--deltag", "bench", f"{group}/{lv}")
+
+
 class LvCreate(Row):
-    """An LV made, by one command of each."""
+    """An LV made, by one command of each; in a group that was looked at, or changed by others."""
     reference = "lvcreate"
     systems = (reference, OWN, LIBVIRT)
     wall = "time"
 
-    def __init__(self):
-        super().__init__("logical create LV", [(OWN, "time", 1.15)])
+    def __init__(self, name, changed, figures=()):
+        super().__init__(name, figures)
+        self.changed = changed
         self.made = 0
 
     def prepare(self, bench, name):
@@ -261,11 +365,16 @@ class LvCreate(Row):
         self.made += 1
         lv = f"new{self.made}"
         pids = []
+        if self.changed:
+            change(LOGICAL.group, "data")
         if name == self.reference:
             command = ["lvcreate", "-q", "-y", "-L", "4M", "-n", lv, LOGICAL.group]
         elif name == OWN:
             system = daemon(bench)
-            command, pids = ["touch", f"{system.pool_of(LOGICAL)}/volumes/{lv}"], system.pids
+            volumes = f"{system.pool_of(LOGICAL)}/volumes"
+            command, pids = ["touch", f"{volumes}/{lv}"], system.pids
+            if not self.changed:
+                os.listdir(volumes)
         else:
             system = libvirt(bench)
             command = system.virsh("vol-create-as", LOGICAL.name, lv, "4M")
@@ -281,9 +390,9 @@ class ListMany(Row):
     wall = "time"
     unit = "volume"
 
-    def __init__(self, name, kind, reference, count, limit):
+    def __init__(self, name, kind, reference, count, limit, changed=None):
         super().__init__(name, [(OWN, "time", limit)])
-        self.kind, self.count = kind, count
+        self.kind, self.count, self.changed = kind, count, changed
         self.reference = reference[0]
         self.command = reference
         self.systems = (self.reference, OWN, LIBVIRT)
@@ -296,6 +405,8 @@ class ListMany(Row):
     def sample(self, bench, name):
         pids = []
         command = self.command
+        if self.changed:
+            change(self.kind.group, self.changed)
         if name == OWN:
             system = daemon(bench)
             command, pids = ["ls", "-l", f"{system.pool_of(self.kind)}/volumes"], system.pids
@@ -341,11 +452,11 @@ class Deed(Row):
                 continue
             # one after the other: a filesystem is mounted once
             system.define(self.kind)
-        if self.deed in ("create", "list", "delete") and self.kind is not FS:
+        if self.deed in ("create", "list", "delete") and not self.kind.alone:
             (daemon if name == OWN else libvirt)(bench).started(self.kind)
 
     def sample(self, bench, name):
-        if self.kind is FS and self.deed in ("create", "list", "delete"):
+        if self.kind.alone and self.deed in ("create", "list", "delete"):
             return self.alone(bench, name)
         return self.own(bench) if name == OWN else self.peer(bench)
 
@@ -433,8 +544,11 @@ SMALL = ("-b", "4096", "-n", "1000")
 
 ROWS = [
     FsStart(),
-    LvCreate(),
+    LvCreate("logical create LV", False, [(OWN, "time", 1.15)]),
+    LvCreate("logical create LV, group changed", True),
     ListMany(f"logical ls -l {LVS} LVs", MANY_LVS, ["lvs", MANY_LVS.group], LVS, 1.2),
+    ListMany(f"logical ls -l {LVS} LVs, group changed", MANY_LVS, ["lvs", MANY_LVS.group], LVS, 1.2,
+             "lv000"),
     ListMany(f"disk ls -l {PARTITIONS} partitions", MANY_PARTITIONS,
              ["sh", "-c", 'exec cat /sys/block/"$0"/"$0"*/size', os.path.basename(DISKS[5])],
              PARTITIONS, 2),

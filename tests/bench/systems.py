@@ -29,6 +29,14 @@ def need(program):
     return path
 
 
+def install(packages):
+    """Debian packages by program: those of the programs that are missing."""
+    missing = [package for program, package in packages.items() if not shutil.which(program)]
+    if missing and os.geteuid() == 0:
+        subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *missing],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
 def wait_for(condition, what, process=None):
     end = time.monotonic() + TIMEOUT
     while not condition():
