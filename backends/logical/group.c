@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backends/common/uevent.h"
+#include "backends/logical/logical.h"
 #include "backends/support/clock.h"
 #include "backends/support/thread.h"
 
@@ -24,6 +26,7 @@ void group_free(struct logical_pool *p)
 {
 	if (!p)
 		return;
+	uevent_remove(p->events);
 	vg_clear(&p->vg);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->settled);
@@ -158,19 +161,23 @@ static int refresh(struct logical_pool *p, struct call *call, struct error *err)
 
 int group_look(struct logical_pool *p, bool whole, struct call *call, struct error *err)
 {
+	struct error why = { 0 };
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
 	while (r == 0 && !is_true(p, whole)) {
 		if (!p->refreshing) {
-			r = refresh(p, call, err);
+			r = refresh(p, call, &why);
 			break;
 		}
-		r = wait_settled(p, call, err);
+		r = wait_settled(p, call, &why);
 	}
-	if (r < 0)
-		pthread_mutex_unlock(&p->lock);
-	return r;
+	if (r == 0)
+		return 0;
+	pthread_mutex_unlock(&p->lock);
+	if (r == -ENODEV)
+		away_found(p, &why);
+	return error_copy(err, &why);
 }
 
 void group_forget(struct logical_pool *p)

@@ -24,6 +24,7 @@ struct logical_pool {
 	char *backup; /* where LVM keeps the newest description of it */
 	const struct host *host;
 	struct watch *watch;
+	struct uevent_watch *events;
 	bool local; /* nothing that it stands on can hang */
 
 	pthread_mutex_t lock;
@@ -31,6 +32,7 @@ struct logical_pool {
 	bool refreshing, changing;
 	unsigned changes; /* counts the beginnings and ends of ours */
 	bool stale;	  /* the report is not to be used */
+	bool lost;	  /* the group, or a disk of it, has gone */
 	bool partial;	  /* our last change is in it, but not all that it meant */
 	struct group_stamp seen;
 	struct vg vg;

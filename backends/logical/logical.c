@@ -178,8 +178,10 @@ static int logical_start(const struct pool_spec *spec, const struct host *host,
 		r = group_new(spec, host, &p, err);
 	if (r == 0) {
 		p->local = is_local(&report);
-		r = watch_maps(p, err);
+		r = away_watch(p, err);
 	}
+	if (r == 0)
+		r = watch_maps(p, err);
 	vg_clear(&report);
 	if (r < 0)
 		group_free(p);
@@ -260,8 +262,10 @@ static int logical_refresh(void *pool, struct call *call, struct error *err)
 
 	group_forget(p);
 	r = group_look(p, true, call, err);
-	if (r == 0)
+	if (r == 0) {
 		pthread_mutex_unlock(&p->lock);
+		away_return(p, call);
+	}
 	return r;
 }
 
@@ -300,4 +304,4 @@ BACKEND_DEFINE(.type = "logical", .volumes = VOLUMES_PROVISIONED, .parallel = tr
 	       .vol_fstat = logical_vol_fstat, .snap_list = logical_snap_list,
 	       .snap_stat = logical_snap_stat, .snap_create = logical_snap_create,
 	       .snap_delete = logical_snap_delete, .snap_revert = logical_snap_revert,
-	       .discover = logical_discover, );
+	       .discover = logical_discover, .lost_is_asked = true, );

@@ -51,6 +51,15 @@ int logical_snap_delete(void *pool, const char *name, const char *snap, struct c
 int logical_snap_revert(void *pool, const char *name, const char *snap, struct call *call,
 			struct error *err);
 
+/* away.c */
+
+/* Tells the host when a disk of the group goes. */
+int away_watch(struct logical_pool *p, struct error *err);
+/* lvm knows no such group, for this reason: tells the host, where it was there before. */
+void away_found(struct logical_pool *p, const struct error *why);
+/* The group is there: where it was not, its volumes are made usable again. */
+void away_return(struct logical_pool *p, struct call *call);
+
 /* What the files above ask of volume.c: */
 
 /* As group_look(), for one volume. -ENOENT: there is none. */
