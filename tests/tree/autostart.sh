@@ -17,7 +17,7 @@ control hung start hang
 control failing start errno=ENODEV
 mount_storage timeout=20
 eventually 3 grep -qx running "$storage/pools/a/state"
-is starting "$storage/pools/hung/state"
+eventually 3 is starting "$storage/pools/hung/state"
 eventually 3 grep -qx failed "$storage/pools/failing/state"
 grep -q . "$storage/pools/failing/error" || fail "no error of the failed start"
 expect_errno EAGAIN ls "$storage/pools/failing/volumes"

@@ -50,9 +50,9 @@ if timeout 20 "$storagefs" -f "$source" "$storage" >"$tmp/out" 2>&1; then
 fi
 grep -q "$source.*Read-only file system" "$tmp/out" || fail "it says $(cat "$tmp/out")"
 mount_storage ro
-is data "$pool/volumes/v"
+eventually 10 is data "$pool/volumes/v" # it is started after mounting
 umount_storage
 mount -o remount,rw "$source"
 mount_storage
-put "$pool/ctl" start
+eventually 10 put "$pool/ctl" start
 is data "$pool/volumes/v"

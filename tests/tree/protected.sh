@@ -60,7 +60,7 @@ umount_storage
 mount_storage
 cd "$storage/pools/a"
 is 1 protected
-[ "$(cat state)" = running ] || put ctl start
+eventually 10 put ctl start
 refuse EPERM protected rm volumes/m
 put protected 0
 rm volumes/m

@@ -43,7 +43,7 @@ chmod 555 "$source"
 mount_storage ro
 pools=$storage/pools
 [ "$(ls "$pools" | tr '\n' ' ')" = 'broken default vg ' ] || fail "the pools are $(ls "$pools")"
-is running "$pools/default/state"
+eventually 10 is running "$pools/default/state"
 is 1 "$pools/default/autostart"
 is 0a5a4d75-5cba-4bd6-8ef6-8f4b61e2f1a1 "$pools/default/uuid"
 is data "$pools/default/volumes/v"
@@ -67,7 +67,7 @@ mkdir "$mount2"
 "$storagefs" -f -o ro "$source" "$mount2" >"$tmp/log2" 2>&1 &
 second=$!
 eventually 10 mountpoint -q "$mount2"
-is data "$mount2/pools/default/volumes/v"
+eventually 10 is data "$mount2/pools/default/volumes/v"
 umount "$mount2"
 wait "$second" || fail "the second mount's exit status"
 umount_storage

@@ -7,7 +7,7 @@ mount_options=timeout=30
 
 started()
 {
-	[ "$(cat "$storage/pools/f/state")" = running ] || put "$storage/pools/f/ctl" start
+	eventually 10 put "$storage/pools/f/ctl" start
 	echo data >"$storage/pools/f/volumes/v"
 }
 
