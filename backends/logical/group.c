@@ -1,7 +1,7 @@
 /*
  * Keeps lvm's report of a volume group while it is true. Whoever changes the group, we or
- * somebody else, changes the directory of its links or LVM's backup of its description;
- * both are looked at each time. A change of ours is brought into the report by hand, so
+ * somebody else, changes the names of its links or LVM's backup of its description; both
+ * are looked at each time. A change of ours is brought into the report by hand, so
  * that the requests that follow it need no lvm; a listing asks again all the same.
  *
  * One thread at a time asks, and one changes; others wait for it on `settled`, no longer
@@ -9,6 +9,7 @@
  */
 #include "backends/logical/group.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,10 @@
 #include "backends/common/uevent.h"
 #include "backends/logical/logical.h"
 #include "backends/support/clock.h"
+#include "backends/support/map.h"
 #include "backends/support/thread.h"
+
+DEFINE_CLEANUP(cleanup_dir, DIR *, closedir)
 
 /* -- the pool -- */
 
@@ -87,38 +91,66 @@ int group_ask(const char *vg, struct vg *out, struct call *call, struct error *e
 	return r < 0 ? error_prefix(err, "cannot look at the volume group '%s'", vg) : 0;
 }
 
-static struct group_stamp stamp(const struct logical_pool *p)
+static struct file_stamp stamp_of(const char *path)
 {
-	struct group_stamp s = { 0 };
 	struct stat st;
 
-	if (stat(p->links, &st) == 0) {
-		s.links = st.st_mtim;
-		s.links_ino = st.st_ino;
-	}
-	if (stat(p->backup, &st) == 0) {
-		s.backup = st.st_mtim;
-		s.backup_ino = st.st_ino;
-	}
+	if (stat(path, &st) < 0)
+		return (struct file_stamp){ 0 };
+	return (struct file_stamp){ st.st_mtim, st.st_ino };
+}
+
+/* In whatever order; and without those that udev has only until it renames them. */
+static uint64_t names_in(const char *path)
+{
+	CLEANUP(cleanup_dir) DIR *d = opendir(path);
+	uint64_t names = 0;
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (!strchr(e->d_name, '#'))
+			names += hash_bytes(e->d_name, strlen(e->d_name), 0);
+	return names;
+}
+
+static struct group_stamp stamp(const struct logical_pool *p)
+{
+	struct group_stamp s = { .links = stamp_of(p->links),
+				 .backup = stamp_of(p->backup) };
+
+	s.names = names_in(p->links);
+	s.named = s.links;
 	return s;
 }
 
-static bool same_time(const struct timespec *a, const struct timespec *b)
+static bool same(const struct file_stamp *a, const struct file_stamp *b)
 {
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+	return a->ino == b->ino && a->changed.tv_sec == b->changed.tv_sec &&
+	       a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-static bool is_true(const struct logical_pool *p, bool whole)
+/*
+ * udev makes a link anew each time that somebody closes a device that he wrote to. What
+ * was written may have filled a snapshot or a thin pool, so the whole is asked for again;
+ * names, kinds and sizes are what they were, where the names of the links are. A host
+ * whose LVM keeps no backups has nothing else to go by.
+ */
+static bool is_true(struct logical_pool *p, bool whole)
 {
-	struct group_stamp now;
+	struct file_stamp backup = stamp_of(p->backup), links = stamp_of(p->links);
 
-	if (p->stale || (whole && p->partial))
+	if (p->stale || (whole && p->partial) || !same(&backup, &p->seen.backup))
 		return false;
-	now = stamp(p);
-	return now.links_ino == p->seen.links_ino &&
-	       now.backup_ino == p->seen.backup_ino &&
-	       same_time(&now.links, &p->seen.links) &&
-	       same_time(&now.backup, &p->seen.backup);
+	if (same(&links, &p->seen.links))
+		return true;
+	if (whole || !backup.ino)
+		return false;
+	if (same(&links, &p->seen.named))
+		return true;
+	if (names_in(p->links) != p->seen.names)
+		return false;
+	p->seen.named = links;
+	return true;
 }
 
 /* Waits for the one who asks or changes; the lock is held. */

@@ -12,9 +12,15 @@
 #include "backends/logical/lvm.h"
 #include "backends/logical/report.h"
 
+struct file_stamp {
+	struct timespec changed;
+	ino_t ino;
+};
+
 struct group_stamp {
-	struct timespec links, backup;
-	ino_t links_ino, backup_ino;
+	struct file_stamp links, backup;
+	uint64_t names;		 /* of the links */
+	struct file_stamp named; /* the links when they last had these names */
 };
 
 /* A logical pool. lock guards what stands below it, and is never held across a call. */

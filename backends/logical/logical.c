@@ -13,6 +13,7 @@
 #include "backends/common/watch.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/name.h"
+#include "backends/support/clock.h"
 #include "backends/support/log.h"
 
 #define MAPS	"/dev/mapper"
@@ -126,13 +127,18 @@ static int activate(const char *vg, const char *yes, struct call *call, struct e
 }
 
 /* Where a disk is missing, what does not need it is activated and can be saved. */
-static int activate_all(const struct pool_spec *spec, const struct vg *report,
+static int activate_all(const struct pool_spec *spec, struct logical_pool *p,
 			struct call *call, struct error *err)
 {
-	const char *vg = spec->source.name;
-	int r = all_active(report) ? 0 : activate(vg, "y", call, err);
+	const char *vg = p->name;
+	const struct vg *report = &p->vg;
 	bool active = false;
+	int r;
 
+	if (all_active(report))
+		return 0;
+	group_forget(p);
+	r = activate(vg, "y", call, err);
 	if (r == 0)
 		return 0;
 	error_prefix(err, "cannot activate volume group '%s'", vg);
@@ -157,15 +163,30 @@ static bool is_local(const struct vg *r)
 	return !r->missing;
 }
 
+static int logical_refresh(void *pool, struct call *call, struct error *err)
+{
+	struct logical_pool *p = pool;
+	int r;
+
+	group_forget(p);
+	r = group_look(p, true, call, err);
+	if (r == 0) {
+		pthread_mutex_unlock(&p->lock);
+		away_return(p, call);
+	}
+	return r;
+}
+
 static int logical_start(const struct pool_spec *spec, const struct host *host,
 			 struct call *call, void **pool, struct error *err)
 {
-	struct vg report = { 0 };
 	struct logical_pool *p = NULL;
 	int r = check_name(spec, err);
 
 	if (r == 0)
-		r = group_ask(spec->source.name, &report, call, err);
+		r = group_new(spec, host, &p, err);
+	if (r == 0)
+		r = logical_refresh(p, call, err);
 	if (r == -ENODEV && spec->source.n_devices)
 		error_set(
 			err, ENODEV,
@@ -173,16 +194,13 @@ static int logical_start(const struct pool_spec *spec, const struct host *host,
 			"build > ctl",
 			spec->source.name);
 	if (r == 0)
-		r = activate_all(spec, &report, call, err);
-	if (r == 0)
-		r = group_new(spec, host, &p, err);
+		r = activate_all(spec, p, call, err);
 	if (r == 0) {
-		p->local = is_local(&report);
+		p->local = is_local(&p->vg);
 		r = away_watch(p, err);
 	}
 	if (r == 0)
 		r = watch_maps(p, err);
-	vg_clear(&report);
 	if (r < 0)
 		group_free(p);
 	else
@@ -255,26 +273,17 @@ static int logical_stop(void *pool, struct call *call, struct error *err)
 
 /* -- the rest -- */
 
-static int logical_refresh(void *pool, struct call *call, struct error *err)
-{
-	struct logical_pool *p = pool;
-	int r;
-
-	group_forget(p);
-	r = group_look(p, true, call, err);
-	if (r == 0) {
-		pthread_mutex_unlock(&p->lock);
-		away_return(p, call);
-	}
-	return r;
-}
-
 static int logical_pool_stat(void *pool, struct pool_stat *out, struct call *call,
 			     struct error *err)
 {
 	struct logical_pool *p = pool;
-	int r = group_look(p, true, call, err);
+	int r = 0;
 
+	/* who cannot wait for lvm gets what it said last */
+	if (deadline_passed(call->deadline_ns))
+		pthread_mutex_lock(&p->lock);
+	else
+		r = group_look(p, true, call, err);
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
