@@ -35,14 +35,12 @@ void mounted_clear(struct mounted *m)
 	*m = (struct mounted){ 0 };
 }
 
-static struct libmnt_table *read_table(struct error *err)
+static int read_table(struct libmnt_table **out, struct error *err)
 {
-	struct libmnt_table *table = mnt_new_table_from_file("/proc/self/mountinfo");
-
-	if (!table)
-		error_errno(err, "cannot read the list of mounts "
-				 "(/proc/self/mountinfo)");
-	return table;
+	*out = mnt_new_table_from_file("/proc/self/mountinfo");
+	return *out ? 0
+		    : error_errno(err, "cannot read the list of mounts "
+				       "(/proc/self/mountinfo)");
 }
 
 static char *copy(const char *text)
@@ -143,25 +141,25 @@ static int find_path(struct libmnt_table *table, const char *path, struct libmnt
 
 int mounting_find(const char *path, struct mounted *out, struct error *err)
 {
-	CLEANUP(cleanup_table) struct libmnt_table *table = read_table(err);
+	CLEANUP(cleanup_table) struct libmnt_table *table = NULL;
 	struct libmnt_fs *fs = NULL;
-	int r;
+	int r = read_table(&table, err);
 
-	if (!table)
-		return -err->code;
-	r = find_path(table, path, &fs, err);
+	if (r == 0)
+		r = find_path(table, path, &fs, err);
 	return r > 0 ? fill(fs, out, err) : r;
 }
 
 int mounting_of(int fd, struct mounted *out, struct error *err)
 {
-	CLEANUP(cleanup_table) struct libmnt_table *table = read_table(err);
+	CLEANUP(cleanup_table) struct libmnt_table *table = NULL;
 	CLEANUP(cleanup_iter) struct libmnt_iter *i = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *fs;
 	int id = holder_mount_id(getpid(), fd);
+	int r = read_table(&table, err);
 
-	if (!table)
-		return -err->code;
+	if (r < 0)
+		return r;
 	if (id < 0)
 		return error_code(err, -id,
 				  "cannot tell what a directory is mounted from");
