@@ -15,7 +15,7 @@ story_end()
 {
 	stop_nfs
 	stop_lio >"$tmp/end" 2>&1
-	vgchange -q -an vg0 >"$tmp/end" 2>&1
+	vgremove -qqff vg0 >"$tmp/end" 2>&1
 	[ -z "$map" ] || dmsetup remove --retry "$map"
 	mounts_below_tmp | sort -r | while read -r at_; do umount -fl "$at_"; done
 }
