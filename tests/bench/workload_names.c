@@ -26,6 +26,7 @@ static pid_t start(char **args)
 	if (pid == 0) {
 		int null = open("/dev/null", O_WRONLY);
 
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* a bench that is stopped stops us */
 		dup2(null, STDOUT_FILENO);
 		execvp(args[0], args);
 		die("cannot run '%s'", args[0]);
