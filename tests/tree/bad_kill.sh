@@ -34,9 +34,17 @@ change()
 	esac
 }
 
+# What ran when the daemon was killed is taken over after mounting, in a moment or already: once it
+# has been started and stopped it stays so.
 stopped()
 {
-	[ "$(cat "$pools/p/state")" = inactive ] || put "$pools/p/ctl" stop
+	put "$pools/p/ctl" start && put "$pools/p/ctl" stop
+}
+
+# Or killed already: what it takes over it opens.
+traced()
+{
+	daemon_gone || grep -q "^TracerPid:.$strace" "/proc/$daemon/status"
 }
 
 well() # CHANGE
@@ -73,12 +81,12 @@ for change in redefine define protect rename undefine; do
 		rm -rf "$source"
 		cp -a "$tmp/before" "$source"
 		mount_storage no-autostart
-		case $change in rename | undefine) eventually 5 stopped ;; esac
+		case $change in rename | undefine) eventually 10 stopped ;; esac
 		strace -f -qq -o "$tmp/trace" -p "$daemon" \
 			-e trace=openat,fchmod,fsync,rename,renameat,renameat2,unlink,unlinkat,symlinkat,linkat,mkdirat \
 			-e inject=openat,fchmod,fsync,rename,renameat,renameat2,unlink,unlinkat,symlinkat,linkat,mkdirat:signal=KILL:when=$at &
 		strace=$!
-		eventually 10 grep -q "^TracerPid:.$strace" "/proc/$daemon/status"
+		eventually 10 traced
 		change "$change" 2>/dev/null &
 		wait $! 2>"$tmp/err" || :
 		# strace 6.1 may wait for ever for a thread that died while it detaches
