@@ -47,6 +47,12 @@ traced()
 	daemon_gone || grep -q "^TracerPid:.$strace" "/proc/$daemon/status"
 }
 
+# What was killed a moment ago may still answer.
+survived()
+{
+	cat "$storage/jobs" >"$tmp/out" 2>"$tmp/err" && sleep 0.2 && ! daemon_gone
+}
+
 well() # CHANGE
 {
 	for file in "$source"/*.xml; do
@@ -92,12 +98,13 @@ for change in redefine define protect rename undefine; do
 		# strace 6.1 may wait for ever for a thread that died while it detaches
 		kill -9 "$strace" 2>/dev/null || :
 		wait "$strace" 2>/dev/null || :
-		if ! daemon_gone; then
+		if survived; then
 			umount_storage
 			well "$change"
 			break
 		fi
 		died=$((died + 1))
+		eventually 10 daemon_gone
 		wait "$daemon" 2>/dev/null || :
 		daemon=
 		umount "$storage"
