@@ -368,9 +368,10 @@ void pool_refresh_alone(struct pool *p)
 	struct call call = { .deadline_ns = model_deadline(),
 			     .uid = geteuid(),
 			     .gid = getegid() };
+	struct error why = { 0 }; /* the pool's error says it already */
 	bool again;
 
-	if (pool_state(p) != POOL_AWAY || refresh(p, &call, NULL) == 0)
+	if (pool_state(p) != POOL_AWAY || refresh(p, &call, &why) == 0)
 		return;
 	pool_lock(p);
 	again = p->state == POOL_AWAY && autostart_ask(p);

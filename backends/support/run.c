@@ -124,12 +124,16 @@ static int start(const struct run *r, struct child *c, struct error *err)
 				 "the program '%s' is not installed: install the package that "
 				 "has it",
 				 r->argv[0]);
-	if ((r->input && make_pipe(&c->in, &in, true, err) < 0) ||
-	    (r->output && make_pipe(&c->out, &out, false, err) < 0) ||
-	    make_pipe(&c->err, &errfd, false, err) < 0)
-		return -err->code;
 
-	int code = spawn(r, path, c, in, out, errfd);
+	int code = r->input ? make_pipe(&c->in, &in, true, err) : 0;
+
+	if (code == 0 && r->output)
+		code = make_pipe(&c->out, &out, false, err);
+	if (code == 0)
+		code = make_pipe(&c->err, &errfd, false, err);
+	if (code < 0)
+		return code;
+	code = spawn(r, path, c, in, out, errfd);
 
 	if (code)
 		return error_code(err, code, "cannot run '%s'", path);
