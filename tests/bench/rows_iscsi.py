@@ -10,8 +10,7 @@ import subprocess
 import time
 
 from measure import MIB, PER_MIB, NoCounterpart, Row, Sample
-from systems import Failed, Libvirt, Storagefs, System, Unavailable, is_mounted, need, resident, \
-    run, wait_for, write
+from systems import Failed, Libvirt, MinimalData, Storagefs, System, need, resident, run, write
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 IQN = "iqn.2026-11.example.storagefs"
@@ -85,23 +84,15 @@ def own(bench, name=OWN):
     return bench.system(name, lambda: IscsiStoragefs(bench, name))
 
 
-class MinimalIscsi(System):
+class MinimalIscsi(MinimalData):
     """minimal_iscsi.c: what FUSE and libiscsi cost together."""
     name = FLOOR
 
     def start(self):
         tgtd, program = target(self.bench), os.path.join(self.bench.work, "minimal_iscsi")
-        mount = os.path.join(self.home, "mnt")
-        self.file = os.path.join(mount, "data")
-        os.mkdir(mount)
-        if os.geteuid() != 0:
-            raise Unavailable("needs root")
         run(*os.environ.get("CC", "cc").split(), "-std=gnu17", "-D_GNU_SOURCE", "-O2",
             f"{HERE}/minimal_iscsi.c", "-o", program, "-liscsi")
-        self.mounts.append(mount)
-        process = self.spawn(program, mount, f"127.0.0.1:{tgtd.port}", f"{IQN}:plain",
-                             f"{IQN}:least", "3")
-        wait_for(lambda: is_mounted(mount), "minimal_iscsi did not mount", process)
+        self.show(program, f"127.0.0.1:{tgtd.port}", f"{IQN}:plain", f"{IQN}:least", "3")
 
 
 class LibvirtIscsi(Libvirt):

@@ -10,8 +10,8 @@ import subprocess
 import time
 
 from measure import MIB, PER_MIB, Row, Sample
-from systems import Failed, Libvirt, Storagefs, System, Unavailable, is_mounted, need, resident, \
-    run, unmount, wait_for, write
+from systems import Failed, Libvirt, MinimalData, Storagefs, System, is_mounted, need, resident, run, \
+    unmount, wait_for, write
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 OWN = "storagefs rbd"
@@ -145,20 +145,13 @@ class RbdFuse(System):
         super().stop()
 
 
-class MinimalRbd(System):
+class MinimalRbd(MinimalData):
     """minimal_rbd.c: what FUSE and librbd cost together."""
     name = FLOOR
 
     def start(self):
         cluster = ceph(self.bench)
-        mount = os.path.join(self.home, "mnt")
-        self.file = os.path.join(mount, "data")
-        os.mkdir(mount)
-        if os.geteuid() != 0:
-            raise Unavailable("needs root")
-        self.mounts.append(mount)
-        process = self.spawn(cluster.least, mount, cluster.conf, "images", "least")
-        wait_for(lambda: is_mounted(mount), "minimal_rbd did not mount", process)
+        self.show(cluster.least, cluster.conf, "images", "least")
 
 
 class Deep(Row):

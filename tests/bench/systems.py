@@ -236,21 +236,28 @@ class Minimal(System):
         wait_for(lambda: is_mounted(self.mount), "minimal_fuse did not mount", process)
 
 
-class MinimalFile(System):
-    """minimal_file.c: what FUSE costs where only the kernel has to do with the data."""
-    name = "minimal passthrough"
-    mode = ()
+class MinimalData(System):
+    """The least filesystems that show one file: minimal.h and what is behind it."""
 
-    def start(self):
-        data = os.path.join(self.bench.system("native").volumes, "data")
+    def show(self, program, *arguments):
         mount = os.path.join(self.home, "mnt")
         self.file = os.path.join(mount, "data")
         os.mkdir(mount)
         if os.geteuid() != 0:
             raise Unavailable("needs root")
         self.mounts.append(mount)
-        process = self.spawn(os.path.join(self.bench.work, "minimal_file"), mount, data, *self.mode)
-        wait_for(lambda: is_mounted(mount), "minimal_file did not mount", process)
+        process = self.spawn(program, mount, *arguments)
+        wait_for(lambda: is_mounted(mount), f"{os.path.basename(program)} did not mount", process)
+
+
+class MinimalFile(MinimalData):
+    """minimal_file.c: what FUSE costs where only the kernel has to do with the data."""
+    name = "minimal passthrough"
+    mode = ()
+
+    def start(self):
+        data = os.path.join(self.bench.system("native").volumes, "data")
+        self.show(os.path.join(self.bench.work, "minimal_file"), data, *self.mode)
 
 
 class MinimalDirect(MinimalFile):
