@@ -104,19 +104,20 @@ static int take_keys(struct fetch *f)
 
 /* -- the end of one -- */
 
-/* What exists, in bytes; the last object may be shorter than the rest. */
+/* What exists, in bytes; the last object may be shorter than the rest. While an image is
+ * resized its map has other objects than its size: then that is near enough. */
 static void take_map(struct fetch *f)
 {
 	struct header *h = f->h;
-	uint64_t object = UINT64_C(1) << h->order, all = f->objects << h->order;
+	uint64_t all = f->objects << h->order;
 
-	if (f->map_result < 0 || h->flags & RBD_FLAG_OBJECT_MAP_INVALID ||
-	    f->objects != (h->size + object - 1) / object)
+	if (f->map_result < 0 || h->flags & RBD_FLAG_OBJECT_MAP_INVALID)
 		return;
 	h->has_used = true;
 	h->used = f->existing << h->order;
-	if (f->last_exists)
-		h->used -= all - h->size;
+	if (f->last_exists && all > h->size)
+		h->used -= MIN(all - h->size, h->used);
+	h->used = MIN(h->used, h->size);
 }
 
 static void fetch_failed(struct fetch *f, int r)

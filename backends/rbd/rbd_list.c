@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define NAMES_GUESS 1024
 #define COUNT_MOST  4096 /* objects that are asked for one by one */
@@ -81,9 +82,23 @@ int rbd_vol_list(void *pool, vol_each each, void *arg, struct call *call,
 
 /* -- one image -- */
 
+/* Objects of an image that were seen to hold something. */
+struct seen {
+	uint64_t size, used;
+	unsigned order;
+	bool objects[COUNT_MOST];
+};
+
 static int add_extent(uint64_t off, size_t len, int exists, void *arg)
 {
-	*(uint64_t *)arg += exists ? len : 0;
+	struct seen *s = arg;
+	uint64_t end = MIN(off + len, s->size), object = UINT64_C(1) << s->order;
+
+	for (uint64_t o = off >> s->order; exists && o << s->order < end; o++) {
+		if (!s->objects[o])
+			s->used += MIN(object, s->size - (o << s->order));
+		s->objects[o] = true;
+	}
 	return 0;
 }
 
@@ -112,14 +127,14 @@ static int open_to_look(struct rbd_pool *p, const char *name, struct vol_stat *o
 static void count_objects(struct rbd_pool *p, const struct header *h,
 			  struct vol_stat *out, struct call *call)
 {
-	uint64_t used = 0;
+	struct seen seen = { .size = h->size, .order = h->order };
 	struct image *i;
 
-	if (h->size >> h->order > COUNT_MOST ||
+	if (h->size >> h->order >= COUNT_MOST ||
 	    image_get(p, h->name, NULL, IMAGE_READ, call, &i, NULL) < 0)
 		return;
-	if (rbd_diff_iterate2(i->rbd, NULL, 0, h->size, 0, 1, add_extent, &used) == 0)
-		out->allocated = used;
+	if (image_extents(i, 0, h->size, false, add_extent, &seen) == 0)
+		out->allocated = seen.used;
 	image_put(i, IMAGE_READ);
 }
 

@@ -16,19 +16,17 @@
 
 #include "backends/support/clock.h"
 
-/* Looked at in one go. Asking for each, librbd is so concurrent that it tells of them in
- * any order. */
-#define PIECE_FIRST    (UINT64_C(16) << 10) /* of a map; each byte has four */
-#define PIECE_MOST     (UINT64_C(512) << 10)
-#define OBJECTS_DIFFED 65536 /* of a map that librbd reads, whole for each */
-#define OBJECTS_ASKED  256
+/* Looked at in one go. */
+#define PIECE_FIRST   (UINT64_C(16) << 10) /* of a map; each byte has four */
+#define PIECE_MOST    (UINT64_C(512) << 10)
+#define OBJECTS_ASKED 256
 
 struct seeking {
 	struct opened *opened;
 	struct image *image;
 	uint64_t size, objects, overlap; /* overlap: what its parent may have */
 	unsigned order;
-	bool mapped, diffed; /* there is a map that we, that librbd can use */
+	bool mapped; /* there is a map that can be used */
 	char map[OBJECT_NAME];
 	uint64_t piece; /* bytes to read of the map next */
 	uint64_t stop_ns;
@@ -63,6 +61,14 @@ static int look_in_map(struct seeking *s, uint64_t object)
 
 /* -- from the difference to nothing -- */
 
+/* Never in whole objects (of which librbd would read the object maps): it asserts that
+ * the size of the image is still that of a moment ago. */
+int image_extents(struct image *i, uint64_t off, uint64_t len, bool parent,
+		  int (*each)(uint64_t off, size_t len, int exists, void *arg), void *arg)
+{
+	return rbd_diff_iterate2(i->rbd, NULL, off, len, parent, 0, each, arg);
+}
+
 static int see(uint64_t off, size_t len, int exists, void *arg)
 {
 	struct seeking *s = arg;
@@ -77,15 +83,14 @@ static int see(uint64_t off, size_t len, int exists, void *arg)
 
 static int look_by_diff(struct seeking *s, uint64_t object)
 {
-	uint64_t n = s->diffed ? OBJECTS_DIFFED : OBJECTS_ASKED;
-	uint64_t from = object << s->order;
+	uint64_t from = object << s->order, n;
 
 	s->first = object;
-	s->end = MIN(object + n, s->objects);
+	s->end = MIN(object + OBJECTS_ASKED, s->objects);
 	n = s->end - object;
 	memset(s->bits, 0, n / 4 + 1);
-	return rbd_diff_iterate2(s->image->rbd, NULL, from,
-				 MIN(n << s->order, s->size - from), 1, 1, see, s);
+	return image_extents(s->image, from, MIN(n << s->order, s->size - from), true,
+			     see, s);
 }
 
 static int look(struct seeking *s, uint64_t object)
@@ -157,8 +162,6 @@ static int learn_map(struct seeking *s)
 		r = rbd_get_overlap(i->rbd, &s->overlap);
 	if (r == 0 && i->snap)
 		r = rbd_snap_get_id(i->rbd, i->snap, &snap_id);
-	s->diffed =
-		features & RBD_FEATURE_FAST_DIFF && !(flags & RBD_FLAG_FAST_DIFF_INVALID);
 	s->mapped = features & RBD_FEATURE_OBJECT_MAP && !(features & NOT_IN_MAP) &&
 		    !(flags & RBD_FLAG_OBJECT_MAP_INVALID) && *i->id;
 	header_map_name(s->map, i->id, snap_id);
@@ -185,10 +188,13 @@ static int learn(struct seeking *s, struct opened *o, struct call *call)
 	s->stop_ns = stop_time(call);
 	s->piece = PIECE_FIRST;
 	/* an object is in the map before a write to it is stored; rbd_flush: a definition
-	 * may have turned librbd's cache on */
+	 * may have turned librbd's cache on; EROFS: the lock was given back, and all that
+	 * was written stored before */
 	r = image_settle(s->image, call, NULL);
 	if (r == 0 && atomic_load(&s->image->wrote))
 		r = rbd_flush(s->image->rbd);
+	if (r == -EROFS)
+		r = 0;
 	if (r == 0)
 		r = rbd_stat(s->image->rbd, &info, sizeof(info));
 	if (r < 0)

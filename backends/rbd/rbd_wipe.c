@@ -27,7 +27,7 @@ static int zero_range(uint64_t off, size_t len, int exists, void *arg)
 static int overwrite(struct image *i, uint64_t off, uint64_t len)
 {
 	struct ranges z = { .image = i };
-	int r = rbd_diff_iterate2(i->rbd, NULL, off, len, 1, 1, zero_range, &z);
+	int r = image_extents(i, off, len, true, zero_range, &z);
 
 	return z.result < 0 ? z.result : r;
 }
