@@ -59,6 +59,21 @@ exec 9<&-
 is inactive state
 put ctl start
 
+# the kernel keeps some sizes, and is told when they change
+for _ in 1 2 3; do
+	put ctl stop
+	[ "$(stat -c %s state)" = 9 ] || fail "state is $(stat -c %s state) bytes, not inactive"
+	put ctl start
+	[ "$(stat -c %s state)" = 8 ] || fail "state is $(stat -c %s state) bytes, not running"
+done
+mkdir ../late
+[ "$(stat -c %s ../late/type)$(stat -c %s ../late/uuid)" = 00 ] || fail "late has a type already"
+mkdir "$tmp/late"
+put ../late/xml "<pool type='dir'><target><path>$tmp/late</path></target></pool>"
+[ "$(stat -c %s ../late/type) $(stat -c %s ../late/uuid)" = "4 37" ] || fail "late's sizes are old"
+put ../late/ctl stop
+rmdir ../late
+
 # over a restart
 cd /
 umount_storage
