@@ -21,6 +21,7 @@
 #define PIECE   ((size_t)256 << 10)
 #define PIECES  8
 #define PAGE    4096
+#define WINDOW  ((uint64_t)4 << 20) /* that the disk begins with when it is written */
 #define LOOK_NS (100 * NS_PER_MS) /* between two looks whether the call was cancelled */
 #define LONG_NS NS_PER_S /* then no more is begun: the rest is the next call's */
 
@@ -138,6 +139,15 @@ static ssize_t move_on_descriptor(const struct piece *p, int fd, bool reads, uin
 	return done;
 }
 
+/* The disk works meanwhile, and who syncs the copy then waits for little. */
+static void write_back(const struct piece *p, int fd, uint64_t off)
+{
+	uint64_t end = p->at + p->len;
+
+	if (end % WINDOW == 0)
+		sync_file_range(fd, off + p->len - WINDOW, WINDOW, SYNC_FILE_RANGE_WRITE);
+}
+
 /* Reads or writes it, as state says. Called with the lock, given up meanwhile. */
 static void move(struct piece *p, enum state state)
 {
@@ -151,6 +161,8 @@ static void move(struct piece *p, enum state state)
 	if (h->file.fd >= 0) {
 		pthread_mutex_unlock(&t->lock);
 		n = move_on_descriptor(p, h->file.fd, reads, off);
+		if (!reads)
+			write_back(p, h->file.fd, off);
 		pthread_mutex_lock(&t->lock);
 		piece_moved(p, n, NULL);
 		return;
