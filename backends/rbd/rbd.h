@@ -191,6 +191,8 @@ struct image {
 	bool read_only;
 	atomic_bool wrote; /* its time of change is to be set */
 	struct behind behind;
+	pthread_mutex_t looker_lock;
+	rbd_image_t looker; /* rbd_seek.c's own opening, or NULL */
 };
 
 /* IMAGE_CHANGE: for what librbd has the lock's owner do, who may be elsewhere, and else

@@ -35,6 +35,7 @@ static struct image *find(struct rbd_pool *p, const char *name, const char *snap
 static void image_free(struct image *i)
 {
 	behind_exit(&i->behind);
+	pthread_mutex_destroy(&i->looker_lock);
 	free(i->name);
 	free(i->snap);
 	free(i->id);
@@ -49,6 +50,7 @@ static struct image *image_new(struct rbd_pool *p, const char *name, const char 
 		return NULL;
 	i->pool = p;
 	behind_init(&i->behind, image_submit, i, &p->early_bytes);
+	pthread_mutex_init(&i->looker_lock, NULL);
 	i->name = strdup(name);
 	i->snap = snap ? strdup(snap) : NULL;
 	if (!i->name || (snap && !i->snap)) {
@@ -280,18 +282,30 @@ int image_get(struct rbd_pool *p, const char *name, const char *snap, enum image
 
 /* -- closing -- */
 
+static void close_image(struct image *i);
+
 static void closed(rbd_completion_t c, void *arg)
 {
 	rbd_aio_release(c);
 	image_remove(arg);
 }
 
+static void looker_closed(rbd_completion_t c, void *arg)
+{
+	struct image *i = arg;
+
+	rbd_aio_release(c);
+	i->looker = NULL;
+	close_image(i);
+}
+
 static void close_image(struct image *i)
 {
+	rbd_callback_t then = i->looker ? looker_closed : closed;
 	rbd_completion_t c;
 
-	if (rbd_aio_create_completion(i, closed, &c) == 0) {
-		if (rbd_aio_close(i->rbd, c) == 0)
+	if (rbd_aio_create_completion(i, then, &c) == 0) {
+		if (rbd_aio_close(i->looker ? i->looker : i->rbd, c) == 0)
 			return;
 		rbd_aio_release(c);
 	}

@@ -17,16 +17,19 @@
 #include "backends/support/clock.h"
 
 /* Looked at in one go. */
-#define PIECE_FIRST   (UINT64_C(16) << 10) /* of a map; each byte has four */
-#define PIECE_MOST    (UINT64_C(512) << 10)
-#define OBJECTS_ASKED 256
+#define PIECE_FIRST    (UINT64_C(16) << 10) /* of a map; each byte has four */
+#define PIECE_MOST     (UINT64_C(512) << 10)
+#define OBJECTS_DIFFED 65536 /* of a map that librbd reads, whole for each */
+#define OBJECTS_ASKED  256
+
+#define ALL_EXIST 0x55 /* four objects of a map */
 
 struct seeking {
 	struct opened *opened;
 	struct image *image;
 	uint64_t size, objects, overlap; /* overlap: what its parent may have */
 	unsigned order;
-	bool mapped; /* there is a map that can be used */
+	bool mapped, diffed; /* there is a map that we, that librbd can use */
 	char map[OBJECT_NAME];
 	uint64_t piece; /* bytes to read of the map next */
 	uint64_t stop_ns;
@@ -61,8 +64,8 @@ static int look_in_map(struct seeking *s, uint64_t object)
 
 /* -- from the difference to nothing -- */
 
-/* Never in whole objects (of which librbd would read the object maps): it asserts that
- * the size of the image is still that of a moment ago. */
+/* Not in whole objects, of which librbd would read the object maps: it asserts that what
+ * it takes for the size of the image stays so meanwhile. */
 int image_extents(struct image *i, uint64_t off, uint64_t len, bool parent,
 		  int (*each)(uint64_t off, size_t len, int exists, void *arg), void *arg)
 {
@@ -81,16 +84,38 @@ static int see(uint64_t off, size_t len, int exists, void *arg)
 	return 0;
 }
 
+/* It does in an opening that nobody else uses: only who is asked something learns of
+ * another size. */
+static int whole_objects(struct seeking *s, uint64_t off, uint64_t len)
+{
+	struct image *i = s->image;
+	int r = 0;
+
+	SCOPED_LOCK(&i->looker_lock);
+	if (!i->looker)
+		r = rbd_open_by_id_read_only(i->pool->cluster.io, i->id, &i->looker,
+					     i->snap);
+	return r < 0 ? r : rbd_diff_iterate2(i->looker, NULL, off, len, 1, 1, see, s);
+}
+
 static int look_by_diff(struct seeking *s, uint64_t object)
 {
-	uint64_t from = object << s->order, n;
+	uint64_t n = s->diffed ? OBJECTS_DIFFED : OBJECTS_ASKED;
+	uint64_t off = object << s->order, len;
+	int r;
 
 	s->first = object;
-	s->end = MIN(object + OBJECTS_ASKED, s->objects);
+	s->end = MIN(object + n, s->objects);
 	n = s->end - object;
+	len = MIN(n << s->order, s->size - off);
 	memset(s->bits, 0, n / 4 + 1);
-	return image_extents(s->image, from, MIN(n << s->order, s->size - from), true,
-			     see, s);
+	r = s->diffed ? whole_objects(s, off, len)
+		      : image_extents(s->image, off, len, true, see, s);
+	if (r != -EINVAL)
+		return r;
+	/* it has shrunk to less than that: whoever reads it will find its end */
+	memset(s->bits, ALL_EXIST, n / 4 + 1);
+	return 0;
 }
 
 static int look(struct seeking *s, uint64_t object)
@@ -162,6 +187,8 @@ static int learn_map(struct seeking *s)
 		r = rbd_get_overlap(i->rbd, &s->overlap);
 	if (r == 0 && i->snap)
 		r = rbd_snap_get_id(i->rbd, i->snap, &snap_id);
+	s->diffed = features & RBD_FEATURE_FAST_DIFF &&
+		    !(flags & RBD_FLAG_FAST_DIFF_INVALID) && *i->id;
 	s->mapped = features & RBD_FEATURE_OBJECT_MAP && !(features & NOT_IN_MAP) &&
 		    !(flags & RBD_FLAG_OBJECT_MAP_INVALID) && *i->id;
 	header_map_name(s->map, i->id, snap_id);
