@@ -18,7 +18,7 @@ struct caching node_caching(const struct node *n)
 	if (k == &volumes_kind || k == &infos_kind || k == &snapshots_kind)
 		return (struct caching){ .entry_s = 60, .attr_s = 1 };
 	if (k == &table_kind || k == &pools_kind || k == &backends_kind ||
-	    n->row == &pool_row || (n->row->flags & ROW_TOLD))
+	    n->row == &pool_row)
 		return (struct caching){ .entry_s = 60, .attr_s = 1 };
 	return (struct caching){ 0 };
 }

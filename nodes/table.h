@@ -75,7 +75,6 @@ struct kind {
 #define ROW_PRIVATE (1u << 2) /* nothing for group and others */
 #define ROW_RECENT  (1u << 3) /* stat makes do with what was last known: it must not wait */
 #define ROW_PATHS   (1u << 4) /* there in pools whose volumes have paths */
-#define ROW_TOLD    (1u << 5) /* changes with what nodes_affected tells of, and never else */
 
 struct row {
 	const char *name; /* NULL ends a table */
@@ -94,7 +93,6 @@ struct row {
 };
 
 #define ATTR(n, fn)            { .name = n, .perm = 0444, .kind = &value_kind, .show = fn }
-#define ATTR_TOLD(n, fn)       { .name = n, .perm = 0444, .kind = &value_kind, .show = fn, .flags = ROW_TOLD }
 #define ATTR_ASKS(n, fn)       { .name = n, .perm = 0444, .kind = &value_kind, .show = fn, .flags = ROW_ASKS }
 #define ATTR_RW(n, fn, st)     { .name = n, .perm = 0666, .kind = &value_kind, .show = fn, .store = st }
 #define ATTR_SETS(n, fn, st)   { .name = n, .perm = 0666, .kind = &value_kind, .show = fn, .store = st, .flags = ROW_ASKS | ROW_WORKS }

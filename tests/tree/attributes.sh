@@ -59,7 +59,7 @@ exec 9<&-
 is inactive state
 put ctl start
 
-# the kernel keeps some sizes, and is told when they change
+# sizes are those of now
 for _ in 1 2 3; do
 	put ctl stop
 	[ "$(stat -c %s state)" = 9 ] || fail "state is $(stat -c %s state) bytes, not inactive"
