@@ -1,18 +1,22 @@
 /*
  * The least filesystem that shows one file, without libfuse: what FUSE itself costs.
  * minimal_file MOUNT FILE shows FILE as MOUNT/data and passes it through to the kernel
- * (Linux 6.9); with a third argument, "direct", one thread reads and writes it, with direct
- * I/O and from one buffer. It needs root.
+ * (Linux 6.9); with a third argument, "direct" or "O_DIRECT", one thread reads and writes
+ * it, with direct I/O and from one buffer; with the latter from and to the disk. It needs
+ * root.
  */
 #include "minimal.h"
 
 #include <stdbool.h>
 #include <sys/ioctl.h>
 
+#define PAGE 4096
+
 /* Of kernels newer than some headers. */
-#define HAS_FLAGS2       (1u << 30)
+#define HAS_FLAGS2	 (1u << 30)
+#define HAS_MMAP2	 (1u << 4) /* of what is direct */
 #define HAS_PASSTHROUGH2 (1u << 5)
-#define OPEN_PASSED      (1u << 7)
+#define OPEN_PASSED	 (1u << 7)
 
 struct backing {
 	int32_t fd;
@@ -30,11 +34,13 @@ static uint64_t size_of_data(void)
 	return lseek(file, 0, SEEK_END);
 }
 
+/* Bytes to be written begin at a page. */
 static struct fuse_in_header *request_room(void)
 {
-	static _Alignas(4096) char request[HEADER + BUFFER];
+	static _Alignas(4096) char request[PAGE + HEADER + BUFFER];
+	const size_t head = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in);
 
-	return (void *)request;
+	return (void *)(request + PAGE - head);
 }
 
 static void do_read(struct fuse_in_header *in)
@@ -56,11 +62,9 @@ static void do_write(struct fuse_in_header *in)
 
 static void extend_init(struct fuse_init_out *out)
 {
-	if (direct)
-		return;
 	out->flags |= HAS_FLAGS2;
-	out->flags2 = HAS_PASSTHROUGH2;
-	out->unused[0] = 1; /* max_stack_depth */
+	out->flags2 = direct ? HAS_MMAP2 : HAS_PASSTHROUGH2;
+	out->unused[0] = !direct; /* max_stack_depth */
 }
 
 static void do_open(const struct fuse_in_header *in)
@@ -95,7 +99,9 @@ int main(int argc, char **argv)
 	if (argc != 3 && argc != 4)
 		return 2;
 	direct = argc == 4;
-	file = open(argv[2], O_RDWR | O_CLOEXEC);
+	file = open(argv[2],
+		    O_RDWR | O_CLOEXEC |
+			    (direct && !strcmp(argv[3], "O_DIRECT") ? O_DIRECT : 0));
 	if (file < 0 || mount_at(argv[1]) != 0)
 		return 1;
 	while (serve_one(&shown) > 0)

@@ -4,7 +4,8 @@ import os
 import time
 
 from measure import MIB, PER_MIB, NoCounterpart, Row, Sample
-from systems import CLIENT_CPU, Libvirt, Storagefs, define_pools, resident, run, write
+from systems import (CLIENT_CPU, Libvirt, MinimalNames, Storagefs, define_pools, resident, run,
+                     write)
 
 OWN = ("storagefs", "no-passthrough")
 
@@ -45,14 +46,14 @@ class Data(Row):
         self.unit = unit
         self.scale = PER_MIB if unit == "MiB" else Row.scale
         self.seconds = seconds
-        if command[-1] != "mmapread": # which minimal_file does not offer
-            self.floors = {"no-passthrough": "minimal direct"}
-            self.systems = (*Row.systems, "minimal direct")
-        if "cpu" in reach:
-            self.floor = "minimal passthrough"
+        moved = "minimal O_DIRECT" if "-d" in command else "minimal direct"
+        self.floors = {"no-passthrough": moved}
+        self.systems = (*Row.systems, moved)
+        self.floor = "minimal passthrough"
+        if "O_DIRECT" in name and "write" in name:
+            self.floor = moved # such writes do not go through the kernel alone
+        else:
             self.systems = (*self.systems, self.floor)
-        elif "write" in name:
-            self.floor = "minimal direct" # O_DIRECT writes do not go through the kernel alone
 
     def prepare(self, bench, name):
         if name == "libvirt":
@@ -179,16 +180,25 @@ def sparse_file(path):
         os.fsync(f.fileno())
 
 
-def least_read(bench, minimal, requests=3):
-    """open, read and close of a file: three requests. Per unit of so many."""
-    sample = bench.workload("-n", "1000" if bench.quick else "5000", "-b", "4096", "read",
-                            os.path.join(minimal.mount, "hello"), pids=minimal.pids,
-                            cpu=CLIENT_CPU)
-    sample.units *= 3 / requests
-    return sample
+def least_read(bench, minimal):
+    """open, read and close of a file: three requests."""
+    return bench.workload("-n", "1000" if bench.quick else "5000", "-b", "4096", "read",
+                          os.path.join(minimal.mount, "hello"), pids=minimal.pids,
+                          cpu=CLIENT_CPU)
 
 
-class Names(Row):
+class NamesRow(Row):
+    """A row with minimal_names.c as its floor."""
+    floor = MinimalNames.name
+
+    def prepare_floor(self, bench, target):
+        bench.system(self.floor, lambda: MinimalNames(bench, target))
+
+    def finish(self, bench):
+        bench.stop(self.floor)
+
+
+class Names(NamesRow):
     """Creation of volumes with a size, or their deletion: by the commands, or by the system calls
     that these make, in one process.
 
@@ -196,7 +206,6 @@ class Names(Row):
     """
     wall = "time"
     seldom = ("libvirt",)
-    floor = "minimal libfuse" # for LOOKUP, CREATE, SETATTR, RELEASE, OPEN, SETATTR, RELEASE
 
     def __init__(self, name, measured, count=1000, reach=()):
         super().__init__(name, reach)
@@ -208,17 +217,14 @@ class Names(Row):
         self.rest = []
 
     def prepare(self, bench, name):
-        if name == self.floor:
-            bench.system(name)
-            return
         target = os.path.join(bench.names(), name)
         os.makedirs(target, exist_ok=True)
-        if name != "native":
+        if name == self.floor:
+            self.prepare_floor(bench, target)
+        elif name != "native":
             bench.system(name).add_pool("names", target)
 
     def sample(self, bench, name):
-        if name == self.floor:
-            return least_read(bench, bench.system(name), 7)
         prefix = f"{self.measured}{len(self.rest)}"
         created = self.act(bench, name, "touch" if self.measured == "touch" else "create", prefix)
         if self.measured == "delete":
@@ -229,6 +235,7 @@ class Names(Row):
     def finish(self, bench):
         for name, prefix in self.rest:
             self.act(bench, name, "delete", prefix)
+        super().finish(bench)
 
     def act(self, bench, name, verb, prefix):
         system, args = bench.system(name), ["-n", str(self.count)]
@@ -238,6 +245,8 @@ class Names(Row):
         directory = os.path.join(bench.names(), "native")
         if name == "storagefs":
             directory = os.path.join(system.mount, "pools", "names", "volumes")
+        if name == self.floor:
+            directory = system.mount
         args += ["-x", prefix, verb, directory]
         return bench.workload(*args, *([] if verb == "delete" else [str(MIB)]), pids=system.pids,
                               cpu=CLIENT_CPU)
@@ -259,17 +268,15 @@ def many_files(bench, count):
     return path
 
 
-class List(Row):
+class List(NamesRow):
     """ls -l of a pool against ls -l of its target directory.
 
-    At first the kernel may hold no size younger than a second; `again` follows at once. The
-    floor is ls itself, which asks the kernel the same of both.
+    At first the kernel may hold no size younger than a second; `again` follows at once.
     """
-    floor = "client"
     seldom = ("libvirt",)
     wall = "time"
     unit = "volume"
-    systems = ("native", "storagefs", "libvirt")
+    systems = ("native", "storagefs", "libvirt", NamesRow.floor)
 
     def __init__(self, count, again, reach=()):
         label = f"{count // 1000}k"
@@ -281,9 +288,11 @@ class List(Row):
     def prepare(self, bench, name):
         if name == "libvirt" and (self.again or self.count > 10000):
             raise NoCounterpart("" if self.again else "over 16,384 volumes it lists none")
-        system, target = bench.system(name), many_files(bench, self.count)
-        if name != "native":
-            system.add_pool(self.pool, target)
+        target = many_files(bench, self.count)
+        if name == self.floor:
+            self.prepare_floor(bench, target)
+        elif name != "native":
+            bench.system(name).add_pool(self.pool, target)
 
     def sample(self, bench, name):
         system = bench.system(name)
@@ -292,6 +301,8 @@ class List(Row):
             command = system.virsh("vol-list", "--details", self.pool)
         if name == "storagefs":
             command = ["ls", "-l", os.path.join(system.mount, "pools", self.pool, "volumes")]
+        if name == self.floor:
+            command = ["ls", "-l", system.mount]
         if self.again:
             bench.workload("exec", *command)
         else:

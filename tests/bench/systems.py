@@ -228,12 +228,30 @@ class Minimal(System):
     name = "minimal libfuse"
 
     def start(self):
+        self.show("minimal_fuse", "one")
+
+    def show(self, program, argument):
         self.mount = os.path.join(self.home, "mnt")
         os.mkdir(self.mount)
         self.mounts.append(self.mount)
-        process = self.spawn(os.path.join(self.bench.work, "minimal_fuse"), self.mount, "one")
+        process = self.spawn(os.path.join(self.bench.work, program), self.mount, argument)
         os.sched_setaffinity(process.pid, {CLIENT_CPU})
-        wait_for(lambda: is_mounted(self.mount), "minimal_fuse did not mount", process)
+        wait_for(lambda: is_mounted(self.mount), f"{program} did not mount", process)
+
+
+class MinimalNames(Minimal):
+    """minimal_names.c in the same way: what FUSE costs where files are listed, made and resized.
+    Each row has one of its own, and stops it."""
+    name = "minimal names"
+
+    def __init__(self, bench, target):
+        self.target = target
+        super().__init__(bench)
+
+    def start(self):
+        if os.geteuid() != 0:
+            raise Unavailable("needs root") # for the filesystem with small inode numbers
+        self.show("minimal_names", self.target)
 
 
 class MinimalData(System):
@@ -258,12 +276,20 @@ class MinimalFile(MinimalData):
     def start(self):
         data = os.path.join(self.bench.system("native").volumes, "data")
         self.show(os.path.join(self.bench.work, "minimal_file"), data, *self.mode)
+        device = os.stat(os.path.dirname(self.file)).st_dev
+        write(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb", "1024")
 
 
 class MinimalDirect(MinimalFile):
     """minimal_file.c again: what FUSE costs where one thread moves the data through its buffer."""
     name = "minimal direct"
     mode = ("direct",)
+
+
+class MinimalUncached(MinimalFile):
+    """The same from and to the disk."""
+    name = "minimal O_DIRECT"
+    mode = ("O_DIRECT",)
 
 
 class Qemu(System):
@@ -395,5 +421,5 @@ def define_pools(source, count, home):
 
 
 SYSTEMS = {kind.name: kind
-           for kind in (Native, Tmpfs, Minimal, MinimalFile, MinimalDirect, Storagefs,
-                        NoPassthrough, Qemu, Nbdfuse, Libvirt)}
+           for kind in (Native, Tmpfs, Minimal, MinimalFile, MinimalDirect, MinimalUncached,
+                        Storagefs, NoPassthrough, Qemu, Nbdfuse, Libvirt)}
