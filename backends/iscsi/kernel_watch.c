@@ -1,9 +1,9 @@
 /*
  * The kernel tells of units by events, and of a session's state to those alone who ask.
  *
- * A rescan waits for the target, so the thread is not waited for: who of the two ends
- * last frees what they share. `lock` guards the fields, and is held while the host is
- * told, which does not block.
+ * A rescan waits for the target, longer than until it is known to be away: it has a
+ * thread of its own, which nobody waits for, and who ends last frees what all share.
+ * `lock` guards the fields, and is held while the host is told, which does not block.
  */
 #include "backends/iscsi/kernel_watch.h"
 
@@ -23,8 +23,8 @@
 struct kernel_watch {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned users; /* the pool and the thread */
-	bool ends, away, rescan;
+	unsigned users; /* the pool and the threads */
+	bool ends, away, rescan, rescanning;
 	atomic_bool cancelled;
 	unsigned sid;
 	char *target;
@@ -79,22 +79,32 @@ static void look(struct kernel_watch *w)
 		w->host->lost(w->host->ctx, &err);
 }
 
-/* With the lock held, which is given back meanwhile. */
-static void rescan(struct kernel_watch *w)
+static void *run_rescan(void *arg)
 {
+	struct kernel_watch *w = arg;
 	struct call call = { .deadline_ns = clock_now() + RESCAN_NS,
 			     .cancelled = &w->cancelled };
 	struct error err = { 0 };
-	int r;
+	int r = kernel_rescan(w->sid, &call, &err);
 
-	w->rescan = false;
-	pthread_mutex_unlock(&w->lock);
-	r = kernel_rescan(w->sid, &call, &err);
 	pthread_mutex_lock(&w->lock);
+	w->rescanning = false;
 	if (r == -ETIMEDOUT)
 		w->rescan = true; /* again, unless the target turns out to be away */
 	else if (r < 0 && !w->ends)
 		log_warning("target '%s': %s", w->target, err.text);
+	leave(w);
+	return NULL;
+}
+
+/* With the lock held. Without a thread it is tried again. */
+static void rescan(struct kernel_watch *w)
+{
+	if (thread_start(NULL, "iscsi-rescan", run_rescan, w) < 0)
+		return;
+	w->users++;
+	w->rescan = false;
+	w->rescanning = true;
 }
 
 static void *run(void *arg)
@@ -106,7 +116,7 @@ static void *run(void *arg)
 		thread_wait(&w->changed, &w->lock, clock_now() + LOOK_NS);
 		if (!w->ends)
 			look(w);
-		if (!w->ends && w->rescan && !w->away)
+		if (!w->ends && w->rescan && !w->rescanning && !w->away)
 			rescan(w);
 	}
 	leave(w);

@@ -118,6 +118,29 @@ static void a_pool_is_away_while_its_target_is(void **state)
 	assert_true(heard_all(&h));
 }
 
+/* Nor does it keep from anybody that it is dead. */
+static void a_rescan_that_waits_hides_nothing(void **state)
+{
+	struct heard h;
+	struct kernel_watch *w = watch(&h);
+
+	atomic_store(&dead, true);
+	EVENT("ACTION=change", SESSION, "SUBSYSTEM=scsi",
+	      "SDEV_UA=CAPACITY_DATA_HAS_CHANGED");
+	await(&running, 1);
+	atomic_store(&state_, "FAILED");
+	heard_next(&h, "lost target 'iqn.x' does not answer");
+	assert_int_equal(atomic_load(&running), 1);
+	atomic_store(&dead, false);
+	atomic_store(&state_, "LOGGED_IN");
+	heard_next(&h, "back");
+	await(&rescans, 2);
+	kernel_watch_end(w);
+	assert_true(heard_all(&h));
+	while (atomic_load(&running))
+		usleep(1000);
+}
+
 /* The end waits for no target. */
 static void a_dead_target_holds_nobody(void **state)
 {
@@ -146,6 +169,7 @@ int main(void)
 		cmocka_unit_test(units_of_the_session_alone_are_told),
 		cmocka_unit_test(what_the_target_tells_is_looked_at),
 		cmocka_unit_test(a_pool_is_away_while_its_target_is),
+		cmocka_unit_test(a_rescan_that_waits_hides_nothing),
 		cmocka_unit_test(a_dead_target_holds_nobody),
 	};
 
