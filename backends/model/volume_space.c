@@ -24,8 +24,9 @@
 #include "backends/model/volume_zero.h"
 #include "backends/support/thread.h"
 
-#define GROW_LEAST (UINT64_C(1) << 20)
+#define GROW_LEAST (UINT64_C(16) << 20)
 #define GROW_MOST  (UINT64_C(1) << 30)
+#define GROW_CLOSE (UINT64_C(1) << 20) /* to what is needed: it is made do with that */
 #define ZERO_PIECE (UINT64_C(256) << 20) /* a gap is filled in steps, each of which counts */
 
 void volume_space_init(struct volume_space *s)
@@ -177,7 +178,8 @@ static int begin(struct pool *p, struct volume *v, struct error *err)
 	return 0;
 }
 
-/* Grows to at least need: doubling, but by no more than a pool can spare. */
+/* Grows to at least need: doubling, as each step may take a tool a second, but by no more
+ * than a pool can spare. */
 static int grow(struct volume_handle *h, uint64_t need, struct call *call,
 		struct error *err)
 {
@@ -190,7 +192,7 @@ static int grow(struct volume_handle *h, uint64_t need, struct call *call,
 		r = resize(&h->use, v, want, RESIZE_ROOM, call, err);
 		if (r != -ENOSPC || want == need)
 			return r;
-		want = want - need > GROW_LEAST ? need + (want - need) / 4 : need;
+		want = want - need > GROW_CLOSE ? need + (want - need) / 4 : need;
 	}
 }
 
