@@ -96,8 +96,9 @@ static int read_secret(struct file_pool *fp, const char *volume, struct file_ima
 	return r;
 }
 
-int file_image_name(struct file_pool *fp, const char *volume, struct file_image *image,
-		    struct error *err)
+/* Writes the json name; reads the secret of an encrypted image. */
+static int write_name(struct file_pool *fp, const char *volume, struct file_image *image,
+		      struct error *err)
 {
 	struct buf json = { 0 };
 	bool luks = !strcmp(image->driver, "luks");
@@ -149,8 +150,7 @@ static int open_below(const char *path, const char *format, struct call *call,
 	out->device = S_ISBLK(st.st_mode);
 	size = lseek(fd, 0, SEEK_END);
 	if (size < 0)
-		return error_errno(err,
-				   "cannot read the size of the backing image '%s'",
+		return error_errno(err, "cannot read the size of the backing image '%s'",
 				   path);
 	if (!format || !file_image_is_bytes(format)) {
 		r = image_probe(fd, size, info, err);
@@ -242,9 +242,23 @@ int file_image_open_chain(struct file_pool *fp, struct file_image *image,
 	return r;
 }
 
-int file_image_run(struct file_image *image, const char *const *argv, struct call *call,
+int file_image_run(struct file_pool *fp, const char *volume, struct file_image *image,
+		   const char *const *command, const char *last, struct call *call,
 		   struct error *err)
 {
-	return qemu_img(argv, image->fds, image->info.encrypted ? &image->secret : NULL,
-			call, err);
+	const char *argv[FILE_IMAGE_ARGV + 6] = { "qemu-img" };
+	bool encrypted = image->info.encrypted;
+	int n = 1, r = write_name(fp, volume, image, err);
+
+	if (r < 0)
+		return r;
+	while (*command && n <= FILE_IMAGE_ARGV)
+		argv[n++] = *command++;
+	if (encrypted) {
+		argv[n++] = "--object";
+		argv[n++] = QEMU_SECRET_OBJECT;
+	}
+	argv[n++] = image->name.data;
+	argv[n++] = last;
+	return qemu_img(argv, image->fds, encrypted ? &image->secret : NULL, call, err);
 }

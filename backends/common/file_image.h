@@ -33,12 +33,13 @@ int file_image_open(struct file_pool *fp, const char *name, struct file_image *o
 int file_image_open_chain(struct file_pool *fp, struct file_image *image,
 			  struct call *call, struct error *err);
 
-/* Writes the json name; reads the secret of an encrypted image. Then run qemu-img. */
-int file_image_name(struct file_pool *fp, const char *volume, struct file_image *image,
-		    struct error *err);
+#define FILE_IMAGE_ARGV 8 /* words of a command at most */
 
-/* argv has image->name.data. */
-int file_image_run(struct file_image *image, const char *const *argv, struct call *call,
+/* Runs qemu-img COMMAND… IMAGE [LAST] with the secret of an encrypted image. command:
+ * NULL ends it; last may be NULL. After file_image_open, and _open_chain where what is
+ * below matters; at most once. */
+int file_image_run(struct file_pool *fp, const char *volume, struct file_image *image,
+		   const char *const *command, const char *last, struct call *call,
 		   struct error *err);
 
 void file_image_close(struct file_image *image);

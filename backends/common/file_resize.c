@@ -4,7 +4,6 @@
 
 #include "backends/common/file_image.h"
 #include "backends/common/file_volumes.h"
-#include "backends/common/qemu_img.h"
 
 static int resize_file(struct file_pool *fp, const char *name, uint64_t size,
 		       struct error *err)
@@ -24,24 +23,13 @@ static int resize_image(struct file_pool *fp, const char *name, struct file_imag
 			uint64_t size, unsigned flags, struct call *call,
 			struct error *err)
 {
+	const char *command[] = { "resize", "-q",
+				  flags & RESIZE_SHRINK ? "--shrink" : NULL, NULL };
 	char bytes[24];
-	const char *argv[8] = { "qemu-img", "resize", "-q" };
-	int n = 3, r = file_image_open_chain(fp, image, call, err);
+	int r = file_image_open_chain(fp, image, call, err);
 
-	if (r == 0)
-		r = file_image_name(fp, name, image, err);
-	if (r < 0)
-		return r;
 	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)size);
-	if (flags & RESIZE_SHRINK)
-		argv[n++] = "--shrink";
-	if (image->info.encrypted) {
-		argv[n++] = "--object";
-		argv[n++] = QEMU_SECRET_OBJECT;
-	}
-	argv[n++] = image->name.data;
-	argv[n++] = bytes;
-	return file_image_run(image, argv, call, err);
+	return r < 0 ? r : file_image_run(fp, name, image, command, bytes, call, err);
 }
 
 int file_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
@@ -66,19 +54,10 @@ int file_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 static int flatten(struct file_pool *fp, const char *name, struct file_image *image,
 		   struct call *call, struct error *err)
 {
-	const char *argv[10] = { "qemu-img", "rebase", "-q", "-b", "" };
-	int n = 5, r = file_image_open_chain(fp, image, call, err);
+	static const char *const command[] = { "rebase", "-q", "-b", "", NULL };
+	int r = file_image_open_chain(fp, image, call, err);
 
-	if (r == 0)
-		r = file_image_name(fp, name, image, err);
-	if (r < 0)
-		return r;
-	if (image->info.encrypted) {
-		argv[n++] = "--object";
-		argv[n++] = QEMU_SECRET_OBJECT;
-	}
-	argv[n++] = image->name.data;
-	return file_image_run(image, argv, call, err);
+	return r < 0 ? r : file_image_run(fp, name, image, command, NULL, call, err);
 }
 
 int file_vol_flatten(void *pool, const char *name, struct call *call, struct error *err)

@@ -8,7 +8,6 @@
 #include "backends/common/file_image.h"
 #include "backends/common/file_pool.h"
 #include "backends/common/qcow2_snapshots.h"
-#include "backends/common/qemu_img.h"
 
 static int read_table(struct file_pool *fp, const char *name, struct qcow2_snapshots *out,
 		      struct error *err)
@@ -96,17 +95,9 @@ static int run_snapshot(struct file_pool *fp, const char *name, struct file_imag
 			const char *option, const char *snap, struct call *call,
 			struct error *err)
 {
-	const char *argv[10] = { "qemu-img", "snapshot", "-q", option, snap };
-	int n = 5, r = file_image_name(fp, name, image, err);
+	const char *command[] = { "snapshot", "-q", option, snap, NULL };
 
-	if (r < 0)
-		return r;
-	if (image->info.encrypted) {
-		argv[n++] = "--object";
-		argv[n++] = QEMU_SECRET_OBJECT;
-	}
-	argv[n++] = image->name.data;
-	return file_image_run(image, argv, call, err);
+	return file_image_run(fp, name, image, command, NULL, call, err);
 }
 
 int file_snap_create(void *pool, const char *name, const char *snap, struct call *call,
@@ -122,8 +113,8 @@ int file_snap_create(void *pool, const char *name, const char *snap, struct call
 		return r;
 	/* qemu-img would make a second one of the name */
 	if (find(&s, snap))
-		return error_set(err, EEXIST,
-				 "volume '%s' has a snapshot '%s' already", name, snap);
+		return error_set(err, EEXIST, "volume '%s' has a snapshot '%s' already",
+				 name, snap);
 	return run_snapshot(pool, name, &image, "-c", snap, call, err);
 }
 

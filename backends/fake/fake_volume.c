@@ -8,11 +8,14 @@
 #include <sys/param.h>
 #include <sys/stat.h>
 
-static int cannot(const struct fake_pool *fp, const char *what, struct error *err)
+/* done: to its volumes. */
+static int may_be(struct fake_pool *fp, const char *done, const char *operation,
+		  struct call *call, struct error *err)
 {
-	if (fp->class != VOLUMES_GIVEN)
-		return 0;
-	return error_set(err, EOPNOTSUPP, "volumes of a given pool cannot be %s", what);
+	if (fp->class == VOLUMES_GIVEN)
+		return error_set(err, EOPNOTSUPP, "volumes of a given pool cannot be %s",
+				 done);
+	return fault(fp, operation, call, err);
 }
 
 int fake_list(void *pool, vol_each each, void *arg, struct call *call, struct error *err)
@@ -21,7 +24,7 @@ int fake_list(void *pool, vol_each each, void *arg, struct call *call, struct er
 	int r = 0;
 
 	pthread_mutex_lock(&fp->store->lock);
-	list_for_each(l, &fp->store->volumes)
+	list_for_each (l, &fp->store->volumes)
 		if (r >= 0)
 			r = each(arg, container_of(l, struct fake_volume, link)->name);
 	pthread_mutex_unlock(&fp->store->lock);
@@ -139,10 +142,8 @@ int fake_vol_create(void *pool, const char *name, const struct volume_spec *spec
 		    struct call *call, struct error *err)
 {
 	struct fake_pool *fp = pool;
-	int r = cannot(fp, "made", err);
+	int r = may_be(fp, "made", "vol_create", call, err);
 
-	if (r == 0)
-		r = fault(fp, "vol_create", call, err);
 	if (r < 0)
 		return r;
 	SCOPED_LOCK(&fp->store->lock);
@@ -162,10 +163,8 @@ int fake_vol_create(void *pool, const char *name, const struct volume_spec *spec
 int fake_vol_delete(void *pool, const char *name, struct call *call, struct error *err)
 {
 	struct fake_pool *fp = pool;
-	int r = cannot(fp, "removed", err);
+	int r = may_be(fp, "removed", "vol_delete", call, err);
 
-	if (r == 0)
-		r = fault(fp, "vol_delete", call, err);
 	if (r < 0)
 		return r;
 	SCOPED_LOCK(&fp->store->lock);
@@ -212,10 +211,8 @@ int fake_vol_rename(void *pool, const char *from, const char *to, unsigned flags
 		    struct call *call, struct error *err)
 {
 	struct fake_pool *fp = pool;
-	int r = cannot(fp, "renamed", err);
+	int r = may_be(fp, "renamed", "vol_rename", call, err);
 
-	if (r == 0)
-		r = fault(fp, "vol_rename", call, err);
 	if (r < 0)
 		return r;
 	SCOPED_LOCK(&fp->store->lock);
@@ -228,10 +225,8 @@ int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		    struct call *call, struct error *err)
 {
 	struct fake_pool *fp = pool;
-	int r = cannot(fp, "resized", err);
+	int r = may_be(fp, "resized", "vol_resize", call, err);
 
-	if (r == 0)
-		r = fault(fp, "vol_resize", call, err);
 	if (r < 0)
 		return r;
 	SCOPED_LOCK(&fp->store->lock);
