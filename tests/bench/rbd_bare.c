@@ -1,12 +1,14 @@
 /*
- * What Ceph's own libraries need for what rbd pools do: the sizes of all images from their
- * headers, asked for many deep; a snapshot; a clone. Connecting is not counted.
+ * What Ceph's own libraries need for what rbd pools do: the sizes of all images from
+ * their headers, asked for many deep, and with what is allocated from their object maps;
+ * a snapshot; a clone. Connecting is not counted.
  *
  * Output: as workload's, WALL CLIENT 0 UNITS 0, times in ns.
  */
 #include <rados/librados.h>
 #include <rbd/librbd.h>
 #include <endian.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,9 @@ static struct question {
 	char answer[64];
 	size_t n;
 	int r;
+	rados_completion_t map_read;
+	char map_object[320];
+	char map[1024];
 } questions[DEPTH];
 
 static void ask(struct question *q, const char *id)
@@ -67,6 +72,24 @@ static void ask(struct question *q, const char *id)
 	check(rados_aio_read_op_operate(q->op, pool, q->completion, q->object, 0), "asking");
 }
 
+static void ask_for_map(struct question *q, const char *id)
+{
+	snprintf(q->map_object, sizeof(q->map_object), "rbd_object_map.%s", id);
+	check(rados_aio_create_completion2(NULL, NULL, &q->map_read), "a completion");
+	check(rados_aio_read(pool, q->map_object, q->map_read, q->map, sizeof(q->map), 0),
+	      "asking");
+}
+
+static void take_map(struct question *q)
+{
+	if (!q->map_read)
+		return;
+	rados_aio_wait_for_complete(q->map_read);
+	check(rados_aio_get_return_value(q->map_read), q->map_object);
+	rados_aio_release(q->map_read);
+	q->map_read = NULL;
+}
+
 static void take(struct question *q)
 {
 	if (!q->op)
@@ -76,9 +99,10 @@ static void take(struct question *q)
 	rados_aio_release(q->completion);
 	rados_release_read_op(q->op);
 	q->op = NULL;
+	take_map(q);
 }
 
-static uint64_t list(void)
+static uint64_t list(bool allocated)
 {
 	static rbd_image_spec_t images[16384];
 	size_t n = sizeof(images) / sizeof(*images);
@@ -87,6 +111,8 @@ static uint64_t list(void)
 	for (size_t i = 0; i < n; i++) {
 		take(&questions[i % DEPTH]);
 		ask(&questions[i % DEPTH], images[i].id);
+		if (allocated)
+			ask_for_map(&questions[i % DEPTH], images[i].id);
 	}
 	for (size_t i = 0; i < DEPTH; i++)
 		take(&questions[i]);
@@ -120,8 +146,8 @@ static uint64_t run(char **args)
 	uint64_t count = args[1] && args[2] ? strtoull(args[2], NULL, 10) : 0;
 	char name[64];
 
-	if (!strcmp(args[0], "list"))
-		return list();
+	if (!strncmp(args[0], "list", 4))
+		return list(args[0][4]);
 	for (uint64_t i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "bare-%ju", (uintmax_t)i);
 		if (!strcmp(args[0], "snapshot"))
@@ -137,8 +163,8 @@ int main(int argc, char **argv)
 	uint64_t wall, cpu, units;
 
 	if (argc != 4 && argc != 6 && argc != 7) {
-		fputs("usage: rbd_bare CONF POOL list | snapshot IMAGE COUNT | "
-		      "clone IMAGE COUNT SNAPSHOT\n", stderr);
+		fputs("usage: rbd_bare CONF POOL list | list-allocated | "
+		      "snapshot IMAGE COUNT | clone IMAGE COUNT SNAPSHOT\n", stderr);
 		return 2;
 	}
 	connect_to(argv[1], argv[2]);

@@ -157,9 +157,40 @@ class Deep(Row):
         return Sample(seconds, cpu, units)
 
 
+def lun_alone(bench, writes):
+    """All of the LUN, by who knows nothing of us."""
+    return bench.workload(
+        "-n", str(bench.size), "exec", "qemu-img", "bench", "-f", "raw", "-t", "none", "-c",
+        str(bench.size // 262144), "-d", "8", "-s", "256k", *(["-w"] if writes else []),
+        target(bench).url)
+
+
+def directory_alone(bench, writes):
+    """As much as that, in a file beside those of the dir pool; written until it is on the disk."""
+    directory = bench.system("native").volumes
+    if not writes:
+        return bench.workload("-n", str(bench.size), "exec", "dd", f"if={directory}/data",
+                              "of=/dev/null", "bs=256k", "status=none")
+    sample = bench.workload("-n", str(bench.size), "exec", "dd", "if=/dev/zero",
+                            f"of={directory}/alone", "bs=256k", f"count={bench.size // 262144}",
+                            "conv=fsync", "status=none")
+    os.unlink(f"{directory}/alone")
+    return sample
+
+
+def slower(*samples):
+    return max(samples, key=lambda sample: sample.wall)
+
+
+def copied(bench, source, copy, pids):
+    """cp, until it is there."""
+    return bench.workload("-n", str(bench.size), "exec", "sh", "-c", 'cp "$0" "$1" && sync "$1"',
+                          source, copy, pids=pids)
+
+
 class CopyLun(Row):
-    """cp between a dir pool and a LUN, both ours, until it is on the LUN; against the LUN alone."""
-    reference = "qemu-img bench"
+    """cp between a dir pool and a LUN, both ours; the slower of both ends bounds it."""
+    reference = "slower end"
     systems = (reference, OWN)
     unit = "MiB"
     scale = PER_MIB
@@ -173,24 +204,19 @@ class CopyLun(Row):
         target(bench)
         if name == OWN:
             own(bench).define("plain")
-            bench.fill(os.path.join(own(bench).target, "data"))
+        else:
+            bench.fill(os.path.join(bench.system("native").volumes, "data"))
 
     def sample(self, bench, name):
+        into = self.way == "in"
         if name == self.reference:
-            count = bench.size // 262144
-            return bench.workload(
-                "-n", str(bench.size), "exec", "qemu-img", "bench", "-f", "raw", "-t", "none",
-                "-c", str(count), "-d", "8", "-s", "256k", *(["-w"] if self.way == "in" else []),
-                target(bench).url)
+            return slower(lun_alone(bench, into), directory_alone(bench, not into))
         system = own(bench)
         lun = f"{system.mount}/pools/plain/volumes/unit:0:0:3"
-        source, copy = f"{system.volumes}/data", lun
-        if self.way == "out":
-            source, copy = lun, f"{system.volumes}/copy"
-        sample = bench.workload("-n", str(bench.size), "exec", "sh", "-c",
-                                'cp "$0" "$1" && sync "$1"', source, copy, pids=system.pids)
-        if self.way == "out":
-            os.unlink(copy)
+        if into:
+            return copied(bench, f"{system.volumes}/data", lun, system.pids)
+        sample = copied(bench, lun, f"{system.volumes}/copy", system.pids)
+        os.unlink(f"{system.volumes}/copy")
         return sample
 
 

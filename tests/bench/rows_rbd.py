@@ -1,5 +1,6 @@
 """The rows of rbd pools, on a real Ceph of tests/servers: against `rbd bench` and rbd-fuse on the
-same image, against what librados and librbd need by themselves (rbd_bare.c), and libvirt's refresh.
+same image, against what librados and librbd need by themselves (rbd_bare.c), the ends of a copy,
+and libvirt's refresh.
 
 Ceph's own daemons are no one's CPU here: they do the same for all of them. The others have librbd's
 cache as it is by default, which answers writes early as we do; it forgets those that fail.
@@ -10,6 +11,7 @@ import subprocess
 import time
 
 from measure import MIB, PER_MIB, Row, Sample
+from rows_iscsi import copied, lun_alone, slower, target
 from systems import Failed, Libvirt, MinimalData, Storagefs, System, is_mounted, need, resident, run, \
     unmount, wait_for, write
 
@@ -116,6 +118,13 @@ class RbdStoragefs(Storagefs):
         with open(os.path.join(pool, "state")) as f:
             if f.read() != "running\n":
                 raise Failed(f"the pool {name} does not run: {self.log()}")
+        return pool
+
+    def define_lun(self):
+        pool = os.path.join(self.mount, "pools", "plain")
+        if not os.path.exists(pool):
+            os.mkdir(pool)
+            write(os.path.join(pool, "xml"), target(self.bench).pool_xml("plain", "plain"))
         return pool
 
     def cpu(self):
@@ -269,13 +278,47 @@ class CopyImage(Row):
             paths = [f"{system.volumes}/data", f"{images}/copy"]
             if self.way == "out":
                 paths = [f"{images}/data", f"{system.volumes}/copy"]
-            sample = bench.workload("-n", str(bench.size), "exec", "sh", "-c",
-                                    'cp "$0" "$1" && sync "$1"', *paths, pids=system.pids)
+            sample = copied(bench, *paths, system.pids)
         if self.way == "out":
             os.unlink(self.copy)
         else:
             cluster.rbd("rm", "images/copy")
         return sample
+
+
+class CopyBetween(Row):
+    """cp between an image and a LUN, both ours; the slower of both ends bounds it."""
+    reference = "slower end"
+    systems = (reference, OWN)
+    unit = "MiB"
+    scale = PER_MIB
+
+    def __init__(self, way):
+        super().__init__(f"rbd cp {way}", [(OWN, "speed", 0.8)])
+        self.way = way
+
+    def prepare(self, bench, name):
+        need("qemu-img")
+        system = own(bench)
+        self.images = os.path.join(system.define("images"), "volumes")
+        self.lun = os.path.join(system.define_lun(), "volumes", "unit:0:0:3")
+
+    def sample(self, bench, name):
+        from_lun = self.way == "from a LUN"
+        if name == self.reference:
+            return slower(lun_alone(bench, not from_lun), self.image_alone(bench, from_lun))
+        if not from_lun:
+            return copied(bench, f"{self.images}/data", self.lun, own(bench).pids)
+        sample = copied(bench, self.lun, f"{self.images}/copy", own(bench).pids)
+        ceph(bench).rbd("rm", "images/copy")
+        return sample
+
+    def image_alone(self, bench, writes):
+        image = "peer" if writes else "data"
+        return bench.workload(
+            "-n", str(bench.size), "exec", "qemu-img", "bench", "-f", "raw", "-t", "none", "-c",
+            str(bench.size // 262144), "-d", "8", "-s", "256k", *(["-w"] if writes else []),
+            f"rbd:images/{image}:conf={ceph(bench).conf}")
 
 
 class LibvirtRbd(Libvirt):
@@ -288,9 +331,10 @@ class LibvirtRbd(Libvirt):
 
 
 class ListImages(Row):
-    """ls -l of a pool of which nothing is known yet."""
+    """ls -l of a pool of which nothing is known yet. It shows what is allocated, too: the floor."""
     reference = "header loop"
-    systems = (reference, OWN, "libvirt refresh")
+    floor = "header and map loop"
+    systems = (reference, OWN, floor, "libvirt refresh")
     unit = "image"
     wall = "time"
 
@@ -301,7 +345,7 @@ class ListImages(Row):
         ceph(bench)
         if name == OWN:
             self.pool = own(bench).define("many")
-        elif name != self.reference:
+        elif name not in (self.reference, self.floor):
             self.define_in_libvirt(bench, self.libvirt(bench))
 
     def libvirt(self, bench):
@@ -319,6 +363,8 @@ class ListImages(Row):
     def sample(self, bench, name):
         if name == self.reference:
             return ceph(bench).run_bare("many", "list")
+        if name == self.floor:
+            return ceph(bench).run_bare("many", "list-allocated")
         if name == OWN:
             write(f"{self.pool}/ctl", "refresh\n")
             return bench.workload("-n", str(MANY), "exec", "ls", "-l", f"{self.pool}/volumes",
@@ -430,6 +476,8 @@ ROWS = [
     *deep("write 4k", 4096, True, 20, 0.7, 2),
     CopyImage("in"),
     CopyImage("out"),
+    CopyBetween("from a LUN"),
+    CopyBetween("to a LUN"),
     ListImages(),
     Point("snapshot"),
     Point("clone"),
