@@ -42,14 +42,13 @@ static struct sheep_op *gather_new(struct sheep_inode *i, uint64_t at)
 
 	if (!g)
 		return NULL;
-	if (!pages_get(&g->room, room)) {
+	g->pieces = pieces_new(room);
+	if (!g->pieces) {
 		free(g);
 		return NULL;
 	}
 	g->what = IO_WRITE;
-	g->iov = &g->copy_iov;
-	g->iovcnt = 1;
-	g->copy_iov = (struct iovec){ g->room.at, 0 };
+	g->iov = g->pieces->iov;
 	op_init(g, i, at, at);
 	g->turn = ++i->turns;
 	g->since_ns = clock_now();
@@ -89,23 +88,24 @@ void behind_prepare(struct sheep_pool *sp, uint64_t *until)
 static bool gather(struct sheep_op *op)
 {
 	struct sheep_inode *i = op->inode;
-	struct sheep_slice bytes = { op->iov, op->iovcnt, op->next - op->from, 0 };
 	struct sheep_op *g;
+	uint64_t len;
 
 	while (i->gathering && i->gathering->end != op->next)
 		behind_begin(i);
 	g = i->gathering ? i->gathering : gather_new(i, op->next);
 	if (!g)
 		return false;
-	bytes.len = MIN(op->end - op->next, g->from + g->room.len - g->end);
-	slice_copy(&bytes, (char *)g->room.at + g->copy_iov.iov_len);
-	g->copy_iov.iov_len += bytes.len;
-	g->end += bytes.len;
+	len = MIN(op->end - op->next, g->pieces->room - g->pieces->len);
+	if (!pieces_add(g->pieces, op->io, op->next - op->from, len))
+		return false;
+	g->iovcnt = g->pieces->n;
+	g->end += len;
 	g->added_ns = clock_now();
 	list_remove(&g->waiter.link);
 	list_append(&i->sp->gathers, &g->waiter.link);
-	op->next += bytes.len;
-	if (g->end == g->from + g->room.len)
+	op->next += len;
+	if (g->pieces->len == g->pieces->room)
 		behind_begin(i);
 	return true;
 }
@@ -129,7 +129,7 @@ static bool has_room(const struct sheep_op *op)
 	const struct sheep_op *g = op->inode->gathering;
 
 	return op->inode->sp->behind < ROOM ||
-	       (g && g->end == op->from && op->end <= g->from + g->room.len);
+	       (g && g->end == op->from && op->end <= g->from + g->pieces->room);
 }
 
 /* Those of other volumes give their room back; the write's own may yet be filled. */
@@ -244,7 +244,7 @@ void behind_ended(struct sheep_op *op)
 	struct sheep_pool *sp = op->inode->sp;
 
 	list_remove(&op->behind);
-	sp->behind -= op->room.len;
+	sp->behind -= op->pieces->room;
 	if (op->r < 0)
 		lost(op);
 	waiters_go(&op->followers);

@@ -170,7 +170,7 @@ void op_free(struct sheep_op *op)
 	list_remove(&op->link);
 	op->inode->changing -= op->what != IO_READ;
 	inode_put(op->inode);
-	pages_put(&op->room);
+	pieces_free(op->pieces);
 	free(op->copy);
 	free(op);
 }
@@ -190,7 +190,7 @@ void op_go(struct sheep_op *op)
 	op->going = false;
 	if (op->running)
 		return;
-	if (op->room.at)
+	if (op->pieces)
 		behind_ended(op);
 	op_answer(op);
 	op_free(op);

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "backends/sheepdog/sheep_inode.h"
-#include "backends/sheepdog/sheep_pages.h"
+#include "backends/sheepdog/sheep_pieces.h"
 
 #define PART_MAX (UINT32_C(4) << 20) /* bytes of one request */
 
@@ -48,9 +48,9 @@ struct sheep_op {
 	struct iovec copy_iov;
 	/* sheep_behind.c's */
 	bool gathered;
-	struct pages room; /* of what is gathered */
-	uint64_t turn;	   /* among those; of a flush: the last before it */
-	uint64_t losses;   /* of a flush: before it */
+	struct sheep_pieces *pieces; /* what is gathered */
+	uint64_t turn;		     /* among those; of a flush: the last before it */
+	uint64_t losses;	     /* of a flush: before it */
 	uint64_t since_ns, added_ns;
 	struct list behind;    /* of the inode's */
 	struct list followers; /* who waits for its end */

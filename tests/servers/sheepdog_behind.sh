@@ -39,9 +39,9 @@ rnd = random.Random(3)
 plain, volume = (os.open(name, os.O_RDWR) for name in sys.argv[1:])
 at = 0
 for step in range(80):
-    if rnd.random() < 0.15:
+    if rnd.random() < 0.15 or at > 22 << 20:
         at = rnd.choice([0, 4 << 20, 8 << 20, rnd.randrange(20 << 20)])
-    data = rnd.randbytes(rnd.choice([1, 4096, 65536, 300000]))
+    data = rnd.randbytes(rnd.choice([1, 4096, 65536, 300000, 1000000, 1 << 20]))
     for fd in (plain, volume):
         assert os.pwrite(fd, data, at) == len(data)
     if rnd.random() < 0.2:
