@@ -3,8 +3,9 @@
  * for the next request, and is started where none is left.
  *
  * But a request that is served at once (quick) costs less than waking another thread for
- * it. While nothing else comes, one thread reads and serves alone and the others rest.
- * One of those looks on: when nothing has moved for a while all read again.
+ * it, and of a client that waits for each answer only one comes at a time. While nothing
+ * else comes, one thread reads and serves alone and the others rest. One of those looks
+ * on: when nothing has moved for a while all read again.
  */
 #pragma once
 

@@ -137,6 +137,14 @@ bool file_submits(uint64_t id)
 	return s && s->file->volume && s->file->fd < 0;
 }
 
+bool file_is_text(uint64_t id)
+{
+	SCOPED_LOCK(&lock);
+	struct slot *s = find(id);
+
+	return s && !s->file->volume;
+}
+
 void file_ref(struct file *f)
 {
 	atomic_fetch_add(&f->refs, 1);

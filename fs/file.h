@@ -58,6 +58,8 @@ struct file *file_withdraw(uint64_t id);
 struct file *file_get(uint64_t id);
 /* Whether its reads and writes are only given to a backend, which does not wait. */
 bool file_submits(uint64_t id);
+/* Whether it is no volume. */
+bool file_is_text(uint64_t id);
 void file_ref(struct file *f);
 void file_put(struct file *f);
 

@@ -83,18 +83,24 @@ static int where_to(struct fuse_session *se, pid_t pid)
 	return CPUS_ALL;
 }
 
-void near_client(struct fuse_session *se, const struct fuse_buf *request)
+unsigned near_client(struct fuse_session *se, const struct fuse_buf *request)
 {
 	const struct fuse_in_header *in = request->mem;
+	unsigned n = 0;
 
-	if (!cpus_many() || !in->pid) /* 0: the kernel itself, or another pid namespace */
-		return;
+	if (!in->pid) /* the kernel itself, or another pid namespace */
+		return atomic_load(&run);
 	if (in->pid != atomic_load_explicit(&client, memory_order_relaxed)) {
 		atomic_store(&client, in->pid);
 		atomic_store(&run, 0);
 		atomic_store(&there, CPUS_ALL);
-	} else if (atomic_fetch_add(&run, 1) % LOOK_EVERY == LOOK_EVERY - 1) {
-		atomic_store(&there, where_to(se, in->pid));
+	} else {
+		n = atomic_fetch_add(&run, 1) + 1;
 	}
+	if (!cpus_many())
+		return n;
+	if (n % LOOK_EVERY == LOOK_EVERY - 1)
+		atomic_store(&there, where_to(se, in->pid));
 	move();
+	return n;
 }

@@ -31,6 +31,7 @@
 
 #define THREAD_STACK (512u << 10)
 #define READ_AHEAD   1024 /* KiB */
+#define ONE_CLIENT   64 /* requests in a row */
 
 static struct fuse_session *session;
 static char *mountpoint;
@@ -227,21 +228,54 @@ static int start_thread(unsigned i)
 	return ret;
 }
 
-/* I/O that a backend only takes: who reads it serves it before anybody could be woken. */
-static bool is_quick(const struct fuse_buf *request)
+/* What such a client asks, and the kernel on its own, is answered without a wait. */
+static bool is_quick_name(const struct fuse_in_header *in)
+{
+	switch (in->opcode) {
+	case FUSE_LOOKUP:
+	case FUSE_GETATTR:
+	case FUSE_SETATTR:
+	case FUSE_MKNOD:
+	case FUSE_CREATE:
+	case FUSE_UNLINK:
+	case FUSE_OPEN:
+	case FUSE_FLUSH:
+	case FUSE_OPENDIR:
+	case FUSE_READDIRPLUS:
+		return in->pid;
+	case FUSE_RELEASE:
+	case FUSE_RELEASEDIR:
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What is served before another thread could be woken for the next request: I/O that a
+ * backend only takes; and names and texts for a client that asks for one after the other.
+ */
+static bool is_quick(const struct fuse_buf *request, unsigned in_a_row)
 {
 	const struct fuse_in_header *in = request->mem;
 	const uint64_t *fh = (const void *)(in + 1); /* of reads and of writes */
+	bool one_client = in_a_row >= ONE_CLIENT;
 
-	return (in->opcode == FUSE_READ || in->opcode == FUSE_WRITE) &&
-	       request->size >= sizeof(*in) + sizeof(*fh) && file_submits(*fh);
+	if (in->opcode != FUSE_READ && in->opcode != FUSE_WRITE)
+		return one_client && is_quick_name(in);
+	if (request->size < sizeof(*in) + sizeof(*fh))
+		return false;
+	return file_submits(*fh) ||
+	       (one_client && in->opcode == FUSE_READ && file_is_text(*fh));
 }
 
 static void serve_request(struct fuse_buf *buf)
 {
-	bool alone = crew_begin(is_quick(buf));
+	unsigned in_a_row = near_client(session, buf);
+	bool alone = crew_begin(is_quick(buf, in_a_row));
 
-	near_client(session, buf);
 	fuse_session_process_buf(session, buf);
 	crew_done(alone);
 }
