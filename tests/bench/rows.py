@@ -181,7 +181,7 @@ def sparse_file(path):
 
 
 def least_read(bench, minimal):
-    """open, read and close of a file: three requests."""
+    """open, read and close of a text: four requests, as the kernel keeps no size of it."""
     return bench.workload("-n", "1000" if bench.quick else "5000", "-b", "4096", "read",
                           os.path.join(minimal.mount, "hello"), pids=minimal.pids,
                           cpu=CLIENT_CPU)
