@@ -36,6 +36,7 @@ class Cluster(System):
         wait_for(lambda: os.path.exists(ports), "the cluster did not start", process)
         with open(ports) as f:
             self.host, self.port = "127.0.0.1", f.read().split()[0]
+        self.address = f"{self.host}:{self.port}"
         getattr(self, f"make_{self.name.split()[-1]}")()
 
     def tell(self, *words):
@@ -57,7 +58,8 @@ class Real:
     pids = []
 
     def __init__(self):
-        self.host, _, self.port = os.environ.get("SHEEPDOG", "").rpartition(":")
+        self.address = os.environ.get("SHEEPDOG", "")
+        self.host, _, self.port = self.address.rpartition(":")
         if not self.port or not shutil.which("dog"):
             raise NoCounterpart("no real cluster in SHEEPDOG, or no dog")
 
@@ -123,9 +125,10 @@ class Deep(Row):
         units = str(count * (1 if self.block == 4096 else self.block))
         step = self.block if self.block > 4096 else MIB + 4096
         if name == RAW:
+            where = cluster(bench, "sheep with data").address
             return bench.workload(
-                "-n", units, "exec", raw(bench), cluster(bench, "sheep with data").port, self.way,
-                "data", str(bench.size), str(self.block), str(self.depth), str(count), str(step))
+                "-n", units, "exec", raw(bench), where, self.way, "data", str(bench.size),
+                str(self.block), str(self.depth), str(count), str(step))
         return bench.workload(
             "-n", units, "exec", "qemu-img", "bench", "-n", "-f", "raw", "-t", "none", "-c",
             str(count), "-d", str(self.depth), "-s", str(self.block), "-S", str(step),
@@ -153,7 +156,7 @@ class List(Row):
     def sample(self, bench, name):
         if name == RAW:
             return bench.workload("-n", "1", "exec", raw(bench),
-                                  cluster(bench, "sheep with many").port, "list")
+                                  cluster(bench, "sheep with many").address, "list")
         write(f"{self.pool}/ctl", "stop\n")
         return bench.workload("-n", "1", "exec", "sh", "-c",
                               'echo start >"$0/ctl" && ls -l "$0/volumes" | tail -n 1',
@@ -161,11 +164,18 @@ class List(Row):
 
 
 class Dog(Row):
-    """A whole volume of a real cluster through dog, and through cp."""
+    """A whole volume of a real cluster through dog, and through us.
+
+    The floor is what one sheep gives to who asks for nothing but the bytes, several requests
+    ahead: sheep that share the client's machine have no more of it. What is read is dropped:
+    the file system of a copy would be measured as well.
+    """
     reference = DOG
-    systems = (DOG, OWN)
+    systems = (DOG, OWN, RAW)
+    floor = RAW
     unit = "MiB"
     scale = PER_MIB
+    BLOCK, DEPTH = MIB // 2, 4              # the quickest of those tried, from 64k 64 deep to 4M
 
     def __init__(self, way):
         super().__init__(f"sheepdog {way}, real cluster", [(OWN, "speed", 2)])
@@ -192,23 +202,30 @@ class Dog(Row):
         self.real.dog("vdi", "create", "bench", "1G")
         time.sleep(0.5)                     # objects of the old one are removed late
 
+    def command(self, bench, name):
+        if name == OWN:
+            path = f"{self.pool}/volumes/bench"
+            if self.way == "read":
+                return f"dd if={path} of=/dev/null bs=1M count={bench.size // MIB}"
+            return f"dd if={self.data} of={path} bs=1M conv=notrunc,fsync"
+        if name == DOG:
+            command = (f"dog vdi {self.way} -a {self.real.host} -p {self.real.port} "
+                       f"bench 0 {bench.size}")
+        elif self.way == "read":
+            command = (f"{raw(bench)} {self.real.address} read bench {bench.size} {self.BLOCK} "
+                       f"{self.DEPTH} {bench.size // self.BLOCK} {self.BLOCK}")
+        else:
+            command = f"{raw(bench)} {self.real.address} fill bench {bench.size} {self.DEPTH}"
+        return command + (" >/dev/null" if self.way == "read" else f" <{self.data}")
+
     def sample(self, bench, name):
-        size, volume = str(bench.size), "bench"
+        command = self.command(bench, name)
         if self.way == "write":
             self.empty()
         if name == OWN:
             write(f"{self.pool}/ctl", "refresh\n")
-            path = f"{self.pool}/volumes/{volume}"
-            command = ["dd", f"if={path}", f"of={self.data}.read", "bs=1M",
-                       f"count={bench.size // MIB}"]
-            if self.way == "write":
-                command = ["dd", f"if={self.data}", f"of={path}", "bs=1M", "conv=notrunc,fsync"]
-            return bench.workload("-n", size, "exec", *command, pids=own(bench).pids)
-        where = f"-a {self.real.host} -p {self.real.port}"
-        command = f"dog vdi read {where} {volume} 0 {size} >{self.data}.read"
-        if self.way == "write":
-            command = f"dog vdi write {where} {volume} 0 {size} <{self.data}"
-        return bench.workload("-n", size, "exec", "sh", "-c", command)
+        return bench.workload("-n", str(bench.size), "exec", "sh", "-c", command,
+                              pids=own(bench).pids if name == OWN else ())
 
 
 class Added(Row):
