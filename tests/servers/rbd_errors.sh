@@ -134,6 +134,34 @@ touch "$pools/several/volumes/w"
 rbd ls | grep -qx w || fail "the second host was not asked"
 put "$pools/several/ctl" stop
 
+# the same by another name, by the newer protocol, with the key by its UUID; however many images are
+# open, the monitor has one connection
+id=8f0d2c1e-7a55-4c1b-9d51-0b1f6c0a7d42
+cat "$cluster/key.stor" >"$storage/secrets/$id"
+mkdir "$pools/newer"
+put "$pools/newer/xml" "$(host localhost $((mon - 1)) | sed "s/<secret usage='$usage'/<secret uuid='$id'/")"
+is running "$pools/newer/state"
+touch "$pools/newer/volumes/x" "$pools/newer/volumes/y"
+python3 - "$daemon" "$mon" "$pools/newer/volumes" <<'END' || fail "a connection for each image"
+import os, sys
+pid, mon, volumes = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+opened = [open(f"{volumes}/{name}", "r+b") for name in "wxy"]
+own = set()
+for fd in os.listdir(f"/proc/{pid}/fd"):
+    try:
+        own.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    except FileNotFoundError:
+        pass
+n = 0
+for line in open("/proc/net/tcp").readlines()[1:]:
+    part = line.split()
+    port = int(part[2].split(":")[1], 16)
+    n += part[3] == "01" and port in (mon - 1, mon) and f"socket:[{part[9]}]" in own
+assert n == 1, n
+END
+rm "$pools/newer/volumes/x" "$pools/newer/volumes/y"
+put "$pools/newer/ctl" stop
+
 # a user who may only read
 rbd_pool reader images reader
 head -c 100000 /dev/urandom >"$tmp/data"
