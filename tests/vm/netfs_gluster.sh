@@ -18,8 +18,11 @@ story_end()
 ip addr add 192.0.2.1/32 dev lo
 rm -rf /var/lib/glusterd
 mkdir -p /var/lib/glusterd /var/log/glusterfs /run/gluster "$tmp/brick" "$tmp/at"
+# its geo-replication would be configured first, in a minute of Python
+rm -f /usr/lib/*/glusterfs/gsyncd /usr/libexec/glusterfs/gsyncd
 glusterd --no-daemon --log-level=ERROR &
 server=$!
+eventually 60 test -S /run/glusterd.socket
 eventually 60 gluster --mode=script volume info
 gluster --mode=script volume create images "192.0.2.1:$tmp/brick" force
 gluster --mode=script volume start images
