@@ -142,6 +142,7 @@ class Row:
     seldom = ()             # systems that only each third round takes: they last long
     floor = None            # the system that shows the least it can take; or "client"
     floors = {}             # by system, where theirs is another
+    waits = False           # for what no CPU time tells of: the floor's wall clock counts
 
     def __init__(self, name, figures=()):
         self.name = name
@@ -235,10 +236,12 @@ class Measured:
     def floor(self, figure):
         """What the row's floor takes where not even that reaches the figure, else None.
 
-        Of time it is the CPU: the least there is, and steady. Of speed its better quartile, as ours.
+        Of time it is the CPU: the least there is, and steady; unless the row waits. Of speed its
+        better quartile, as ours.
         """
         value, floor = None, self.row.floors.get(figure.system, self.row.floor)
         what = {"time": "cpu", "us_time": "us"}.get(figure.what, figure.what)
+        what = figure.what if self.row.waits else what
         if floor == "client" and figure.what == "time" and figure.system in self.samples:
             rounds = self.together(figure.system, self.row.reference)
             value = statistics.median(a.client / a.units / b.per_unit("cpu") for a, b in rounds)

@@ -3,6 +3,7 @@ commands, partitions against sysfs, the bytes of block devices against the devic
 an administrator does, of each type, against libvirt.
 """
 
+import itertools
 import os
 import subprocess
 import tempfile
@@ -10,7 +11,8 @@ import time
 
 from measure import Row
 from rows_block import Bytes
-from systems import Failed, Libvirt, Storagefs, need, run, unmount, wait_for, write
+from systems import (Failed, Libvirt, Storagefs, System, is_mounted, need, run, unmount, wait_for,
+                     write)
 
 DISKS = [os.environ.get(f"VM_DISK{i}", "") for i in range(6)]
 OWN = "storagefs"
@@ -345,30 +347,52 @@ def change(group, lv):
     run("lvchange", "-q", "--deltag", "bench", f"{group}/{lv}")
 
 
+LV_CREATE = ["lvcreate", "-q", "-y", "-L", "4M"]
+
+
+class LeastCreate(System):
+    """minimal_create.c: a touch and an lvcreate, with nothing between them but FUSE."""
+    name = "minimal + lvcreate"
+
+    def start(self):
+        self.mount = os.path.join(self.home, "mnt")
+        os.mkdir(self.mount)
+        self.mounts.append(self.mount)
+        process = self.spawn(os.path.join(self.bench.work, "minimal_create"), self.mount,
+                             *LV_CREATE, LOGICAL.group, "-n")
+        wait_for(lambda: is_mounted(self.mount), "minimal_create did not mount", process)
+
+
 class LvCreate(Row):
     """An LV made, by one command of each; in a group that was looked at, or changed by others."""
     reference = "lvcreate"
-    systems = (reference, OWN, LIBVIRT)
+    floor = "minimal + lvcreate"
+    systems = (reference, OWN, LIBVIRT, floor)
     wall = "time"
+    waits = True                # the daemon for a tool
+    numbers = itertools.count(1) # libvirt takes what others have removed for still there
 
     def __init__(self, name, changed, figures=()):
         super().__init__(name, figures)
         self.changed = changed
-        self.made = 0
 
     def prepare(self, bench, name):
         LOGICAL.ready()
-        if name != self.reference:
+        if name == self.floor:
+            bench.system(name, lambda: LeastCreate(bench))
+        elif name != self.reference:
             (daemon if name == OWN else libvirt)(bench).started(LOGICAL)
 
     def sample(self, bench, name):
-        self.made += 1
-        lv = f"new{self.made}"
+        lv = f"new{next(self.numbers)}"
         pids = []
         if self.changed:
             change(LOGICAL.group, "data")
         if name == self.reference:
-            command = ["lvcreate", "-q", "-y", "-L", "4M", "-n", lv, LOGICAL.group]
+            command = [*LV_CREATE, LOGICAL.group, "-n", lv]
+        elif name == self.floor:
+            system = bench.system(name)
+            command, pids = ["touch", f"{system.mount}/{lv}"], system.pids
         elif name == OWN:
             system = daemon(bench)
             volumes = f"{system.pool_of(LOGICAL)}/volumes"
