@@ -337,6 +337,18 @@ static void stamp_and_close(void *image)
 		stamped(c, i);
 }
 
+/* Then librbd reads with the lock alone, and does not take it by itself again. */
+static bool reads_need_lock(struct image *i)
+{
+	uint64_t features = 0;
+	char value[8] = "";
+
+	rbd_get_features(i->rbd, &features);
+	rados_conf_get(i->pool->cluster.rados, "rbd_clone_copy_on_read", value,
+		       sizeof(value));
+	return features & RBD_FEATURE_JOURNALING || !strcmp(value, "true");
+}
+
 /* The last writer of an image that has readers still: others may write it. */
 static void give_lock_back(struct image *i, enum image_use use)
 {
@@ -344,7 +356,7 @@ static void give_lock_back(struct image *i, enum image_use use)
 
 	if (turn_take(i, clock_now() + i->pool->cluster.op_timeout_s * NS_PER_S) < 0)
 		return;
-	if (i->writers == (unsigned)writer)
+	if (i->writers == (unsigned)writer && !reads_need_lock(i))
 		rbd_lock_release(i->rbd);
 	turn_give(i, -writer);
 }

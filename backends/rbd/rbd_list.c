@@ -102,6 +102,17 @@ static int add_extent(uint64_t off, size_t len, int exists, void *arg)
 	return 0;
 }
 
+/* It takes a question for each object: for small images only. */
+static void count_objects(struct image *i, uint64_t size, unsigned order,
+			  struct vol_stat *out)
+{
+	struct seen seen = { .size = size, .order = order };
+
+	if (size >> order < COUNT_MOST &&
+	    image_extents(i, 0, size, false, add_extent, &seen) == 0)
+		out->allocated = seen.used;
+}
+
 /* Images of the old format have no metadata objects but one of their own kind. */
 static int open_to_look(struct rbd_pool *p, const char *name, struct vol_stat *out,
 			struct call *call, struct error *err)
@@ -118,23 +129,23 @@ static int open_to_look(struct rbd_pool *p, const char *name, struct vol_stat *o
 					  .allocated = info.size,
 					  .io_size = RBD_IO_SIZE };
 		out->ident = hash_string(i->id, 0);
+		if (!p->all_allocated)
+			count_objects(i, info.size, info.order, out);
 	}
 	image_put(i, IMAGE_READ);
 	return r < 0 ? rbd_failed(p, r, err, "cannot look at image '%s'", name) : 0;
 }
 
-/* Without an object map it takes a question for each object: for small images only. */
-static void count_objects(struct rbd_pool *p, const struct header *h,
+/* Where no object map says what is used. */
+static void open_to_count(struct rbd_pool *p, const struct header *h,
 			  struct vol_stat *out, struct call *call)
 {
-	struct seen seen = { .size = h->size, .order = h->order };
 	struct image *i;
 
 	if (h->size >> h->order >= COUNT_MOST ||
 	    image_get(p, h->name, NULL, IMAGE_READ, call, &i, NULL) < 0)
 		return;
-	if (image_extents(i, 0, h->size, false, add_extent, &seen) == 0)
-		out->allocated = seen.used;
+	count_objects(i, h->size, h->order, out);
 	image_put(i, IMAGE_READ);
 }
 
@@ -152,7 +163,7 @@ static void stat_of_header(struct rbd_pool *p, const struct header *h,
 		.ctime = h->modified,
 	};
 	if (!h->has_used && !p->all_allocated)
-		count_objects(p, h, out, call);
+		open_to_count(p, h, out, call);
 }
 
 static bool is_old_format(struct rbd_pool *p, const char *name)

@@ -22,6 +22,9 @@ make() # NAME OPTION…
 
 names=
 make plain
+RBD_FORCE_ALLOW_V1=1
+export RBD_FORCE_ALLOW_V1 # what Ceph makes no more, but reads
+make old --image-format 1
 make no-map --image-feature layering
 make locked --image-feature layering,exclusive-lock
 make mapped --image-feature layering,exclusive-lock,object-map
@@ -54,7 +57,12 @@ for name in $names; do
 		fail "du of $name: $(du -B 1 "volumes/$name"), not $used"
 	dd if="volumes/$name" bs=1M skip=3 count=4 status=none | cmp - "$tmp/piece" ||
 		fail "$name reads other bytes"
+	exec 9<"volumes/$name"
 	dd if="$tmp/data" of="volumes/$name" bs=1M seek=1 conv=notrunc,fsync status=none
+	for _ in 1 2 3 4 5 6 7 8; do # its writer leaves after close has returned
+		dd bs=1M count=1 of="$tmp/head" status=none <&9 || fail "$name has lost its reader"
+	done
+	exec 9<&-
 	dd if="volumes/$name" bs=1M skip=1 count=6 status=none | cmp - "$tmp/data" ||
 		fail "$name does not keep what is written"
 	same_as_ceph "$name" "volumes/$name"
