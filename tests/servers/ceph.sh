@@ -11,9 +11,14 @@ need_backend rbd
 ceph_=$here/ceph
 usage='the key of stor'
 
-story_end()
+stop_cluster()
 {
 	[ ! -d "$tmp/ceph" ] || "$ceph_" stop "$tmp/ceph"
+}
+
+story_end()
+{
+	stop_cluster
 }
 
 # in_cluster COMMAND: of tests/servers/ceph

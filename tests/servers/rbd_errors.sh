@@ -86,6 +86,12 @@ host() # NAME PORT
 }
 define unresolvable "$(host nowhere.invalid 6789)"
 start_refused ENODEV EAGAIN -- unresolvable nowhere.invalid
+story_end()
+{
+	kill "$listener" 2>/dev/null || :
+	stop_cluster
+}
+listener=
 python3 - >"$tmp/ports" <<'END' &
 import os, socket, sys, threading, time
 def listen(answer):
