@@ -3,14 +3,14 @@
  * minimal_create MOUNT COMMAND [ARGUMENT...] appends the name to it, and the file is there
  * when it has ended. What a volume made by touch takes at least where a tool makes it.
  */
-#define FUSE_USE_VERSION 34
 #include <errno.h>
-#include <fuse_lowlevel.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+
+#include "minimal_session.h"
 
 #define FIRST_INO  2
 #define NAME_BYTES 256
@@ -97,19 +97,10 @@ static const struct fuse_lowlevel_ops ops = {
 int main(int argc, char **argv)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-	struct fuse_session *se;
 
 	if (argc < 3 || argc > 2 + WORDS)
 		return 2;
 	words = argc - 2;
 	memcpy(command, argv + 2, words * sizeof(*argv));
-	se = fuse_session_new(&args, &ops, sizeof(ops), NULL);
-	if (!se || fuse_set_signal_handlers(se) != 0 ||
-	    fuse_session_mount(se, argv[1]) != 0)
-		return 1;
-	fuse_session_loop(se);
-	fuse_session_unmount(se);
-	fuse_remove_signal_handlers(se);
-	fuse_session_destroy(se);
-	return 0;
+	return serve(&args, &ops, argv[1], false);
 }

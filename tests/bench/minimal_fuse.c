@@ -3,12 +3,12 @@
  * start-up, and, with a second argument in one thread, for what FUSE itself takes to open
  * and read a small file.
  */
-#define FUSE_USE_VERSION 34
 #include <errno.h>
-#include <fuse_lowlevel.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "minimal_session.h"
 
 #define HELLO_INO 2
 
@@ -65,22 +65,8 @@ static const struct fuse_lowlevel_ops ops = {
 int main(int argc, char **argv)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	struct fuse_session *se;
 
 	if (argc != 2 && argc != 3)
 		return 2;
-	se = fuse_session_new(&args, &ops, sizeof(ops), NULL);
-	if (!se || fuse_set_signal_handlers(se) != 0 ||
-	    fuse_session_mount(se, argv[1]) != 0)
-		return 1;
-	if (argc == 3)
-		fuse_session_loop(se);
-	else
-		fuse_session_loop_mt(se, config);
-	fuse_session_unmount(se);
-	fuse_remove_signal_handlers(se);
-	fuse_session_destroy(se);
-	fuse_loop_cfg_destroy(config);
-	return 0;
+	return serve(&args, &ops, argv[1], argc == 2);
 }

@@ -3,15 +3,15 @@
  * takes to list, make and resize them. minimal_names MOUNT DIRECTORY, in one thread.
  * Inode numbers are the files' own, and small: those of a filesystem made for names.
  */
-#define FUSE_USE_VERSION 34
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fuse_lowlevel.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "minimal_session.h"
 
 #define INODES	(1 << 20)
 #define ENTRY_S 60
@@ -179,17 +179,8 @@ int main(int argc, char **argv)
 {
 	char *own[] = { argv[0], "-o", "default_permissions", NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, own);
-	struct fuse_session *se;
 
 	if (argc != 3 || (directory = open(argv[2], O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 2;
-	se = fuse_session_new(&args, &ops, sizeof(ops), NULL);
-	if (!se || fuse_set_signal_handlers(se) != 0 ||
-	    fuse_session_mount(se, argv[1]) != 0)
-		return 1;
-	fuse_session_loop(se);
-	fuse_session_unmount(se);
-	fuse_remove_signal_handlers(se);
-	fuse_session_destroy(se);
-	return 0;
+	return serve(&args, &ops, argv[1], false);
 }

@@ -188,16 +188,23 @@ def copied(bench, source, copy, pids):
                           source, copy, pids=pids)
 
 
-class CopyLun(Row):
-    """cp between a dir pool and a LUN, both ours; the slower of both ends bounds it."""
+class Copy(Row):
+    """cp between two pools, until it is there; the slower of both ends bounds it."""
     reference = "slower end"
-    systems = (reference, OWN)
     unit = "MiB"
     scale = PER_MIB
 
-    def __init__(self, way):
-        super().__init__(f"iscsi cp {way}", [(OWN, "speed", 0.8)])
+    def __init__(self, kind, own, way):
+        self.systems = (self.reference, own)
+        super().__init__(f"{kind} cp {way}", [(own, "speed", 0.8)])
         self.way = way
+
+
+class CopyLun(Copy):
+    """cp between a dir pool and a LUN, both ours."""
+
+    def __init__(self, way):
+        super().__init__("iscsi", OWN, way)
 
     def prepare(self, bench, name):
         need("qemu-img")

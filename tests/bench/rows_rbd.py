@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from measure import MIB, PER_MIB, Row, Sample
-from rows_iscsi import copied, lun_alone, slower, target
+from rows_iscsi import Copy, copied, lun_alone, slower, target
 from systems import Failed, Libvirt, MinimalData, Storagefs, System, is_mounted, need, resident, run, \
     unmount, wait_for, write
 
@@ -249,16 +249,12 @@ class Fuse(Deep):
             pids=system.pids)
 
 
-class CopyImage(Row):
-    """cp between a dir pool and an image, until it is there; against librbd alone."""
+class CopyImage(Copy):
+    """cp between a dir pool and an image; against librbd alone."""
     reference = "rbd import, export"
-    systems = (reference, OWN)
-    unit = "MiB"
-    scale = PER_MIB
 
     def __init__(self, way):
-        super().__init__(f"rbd cp {way}", [(OWN, "speed", 0.8)])
-        self.way = way
+        super().__init__("rbd", OWN, way)
 
     def prepare(self, bench, name):
         own(bench).define("images")
@@ -288,16 +284,11 @@ class CopyImage(Row):
         return sample
 
 
-class CopyBetween(Row):
-    """cp between an image and a LUN, both ours; the slower of both ends bounds it."""
-    reference = "slower end"
-    systems = (reference, OWN)
-    unit = "MiB"
-    scale = PER_MIB
+class CopyBetween(Copy):
+    """cp between an image and a LUN, both ours."""
 
     def __init__(self, way):
-        super().__init__(f"rbd cp {way}", [(OWN, "speed", 0.8)])
-        self.way = way
+        super().__init__("rbd", OWN, way)
 
     def prepare(self, bench, name):
         need("qemu-img")
