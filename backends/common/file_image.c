@@ -250,10 +250,13 @@ int file_image_run(struct file_pool *fp, const char *volume, struct file_image *
 	bool encrypted = image->info.encrypted;
 	int n = 1, r = write_name(fp, volume, image, err);
 
+	for (; r == 0 && *command; command++) {
+		if (n > FILE_IMAGE_ARGV)
+			return error_set(err, E2BIG, "a command has too many words");
+		argv[n++] = *command;
+	}
 	if (r < 0)
 		return r;
-	while (*command && n <= FILE_IMAGE_ARGV)
-		argv[n++] = *command++;
 	if (encrypted) {
 		argv[n++] = "--object";
 		argv[n++] = QEMU_SECRET_OBJECT;
