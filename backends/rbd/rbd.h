@@ -221,13 +221,16 @@ void image_renamed(struct rbd_pool *p, const char *from, const char *to);
 void image_submit(void *image, struct io *io);
 /* Waits until what was answered is stored, or lost. */
 int image_settle(struct image *i, struct call *call, struct error *err);
+/* Waits until none is open; false: some are at the deadline. */
+bool images_settle(struct rbd_pool *p, uint64_t deadline_ns);
+
+/* -- rbd_seek.c: data and holes -- */
+
 /* Calls each for what holds data, in any order; parent: of its parent as well. What was
  * written before is taken in. Returns 0, what each returned, or librbd's -errno. */
 int image_extents(struct image *i, uint64_t off, uint64_t len, bool parent,
 		  int (*each)(uint64_t off, size_t len, int exists, void *arg),
 		  void *arg);
-/* Waits until none is open; false: some are at the deadline. */
-bool images_settle(struct rbd_pool *p, uint64_t deadline_ns);
 
 /* -- rbd_snaps.c: what snapshots there are -- */
 
