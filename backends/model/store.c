@@ -139,28 +139,39 @@ static int check_writable(const char *path, struct error *err)
 			 store.source, path);
 }
 
-/* The directory of a path, and the name in it. */
-static int open_parent(const char *path, bool make, const char **name, struct error *err)
-{
-	const char *slash = strrchr(path, '/');
-	char dir[PATH_MAX] = ".";
-	int fd;
-
-	if (slash)
-		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
-	*name = slash ? slash + 1 : path;
-	if (slash && make && mkdirat(store.dir, dir, 0700) < 0 && errno != EEXIST)
-		return error_errno(err, "cannot make '%s/%s'", store.source, dir);
-	fd = openat(store.dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? error_errno(err, "cannot open '%s/%s'", store.source, dir) : fd;
-}
-
 static int sync_directory(int dir, const char *path, struct error *err)
 {
 	if (fsync(dir) < 0 && errno != EINVAL) /* not every filesystem can */
 		return error_errno(err, "cannot write the directory of '%s/%s' to disk",
 				   store.source, path);
 	return 0;
+}
+
+/* A subdirectory of SOURCE: what is then stored in it must not go with it. */
+static int make_subdirectory(const char *dir, struct error *err)
+{
+	if (mkdirat(store.dir, dir, 0700) == 0)
+		return sync_directory(store.dir, dir, err);
+	return errno == EEXIST ? 0 :
+				 error_errno(err, "cannot make '%s/%s'", store.source, dir);
+}
+
+/* The directory of a path, and the name in it. */
+static int open_parent(const char *path, bool make, const char **name, struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX] = ".";
+	int fd, r = 0;
+
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	*name = slash ? slash + 1 : path;
+	if (slash && make)
+		r = make_subdirectory(dir, err);
+	if (r < 0)
+		return r;
+	fd = openat(store.dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, "cannot open '%s/%s'", store.source, dir) : fd;
 }
 
 static void new_name(char out[64], const char *name)

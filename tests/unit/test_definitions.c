@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "backends/model/attributes.h"
@@ -25,6 +26,18 @@
 #define KILLS 40
 
 static char source[64];
+
+/* In place of the C library's: notes that SOURCE itself was written to disk. */
+static unsigned syncs_of_source;
+
+int fsync(int fd)
+{
+	struct stat st, of_source;
+
+	if (!fstat(fd, &st) && !stat(source, &of_source) && st.st_ino == of_source.st_ino)
+		syncs_of_source++;
+	return syscall(SYS_fsync, fd);
+}
 
 static int remove_entry(const char *path, const struct stat *st, int flag,
 			struct FTW *ftw)
@@ -141,6 +154,16 @@ static void test_kill_9(void **state)
 	assert_int_equal(store_text("victim", "whole", NULL), 0);
 	definitions_each(collect, &names, NULL);
 	assert_string_equal(names.data, "victim ");
+}
+
+/* What is stored in a new subdirectory does not go with it at a power cut. */
+static void test_subdirectory_is_synced(void **state)
+{
+	syncs_of_source = 0;
+	assert_int_equal(secret_store("x", "v", 1, NULL), 0);
+	assert_int_equal(syncs_of_source, 1);
+	assert_int_equal(secret_store("y", "v", 1, NULL), 0);
+	assert_int_equal(syncs_of_source, 1);
 }
 
 static void test_full_disk(void **state)
@@ -298,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 		TEST(test_layout),	TEST(test_kill_9),
+		TEST(test_subdirectory_is_synced),
 		TEST(test_full_disk),	TEST(test_read_only),
 		TEST(test_odd_entries), TEST(test_secrets),
 		TEST(test_attributes),	TEST(test_damaged_attributes),
