@@ -34,8 +34,9 @@ struct entry {
 struct attributes {
 	pthread_mutex_t lock;
 	char *pool;
-	bool read;   /* the file was looked at: at the first use, most pools have none */
+	bool read;   /* the file was read: at the first use, most pools have none */
 	bool stored; /* there may be a file */
+	bool warned; /* that it cannot be read */
 	enum choice protected;
 	struct map volumes; /* of struct entry */
 };
@@ -177,12 +178,17 @@ static int save(struct attributes *a, struct error *err)
 
 	if (store_read_only())
 		return 0;
+	attributes_path(a->pool, path);
+	if (!a->read)
+		return error_set(err, EIO,
+				 "'%s/%s' cannot be read (the log says why), and what it "
+				 "holds would be lost: repair or remove it first",
+				 store_source(), path);
 	if (a->protected != CHOICE_UNSET)
 		r = buf_printf(&text, "protected %d\n", a->protected == CHOICE_YES);
 	map_for_each(l, &a->volumes)
 		if (!r)
 			r = print_volume(container_of(l, struct entry, link), &text);
-	attributes_path(a->pool, path);
 	if (r < 0)
 		return error_code(err, -r, "cannot write '%s/%s'", store_source(), path);
 	a->stored = true;
@@ -205,25 +211,32 @@ struct attributes *attributes_load(const char *pool)
 	return a;
 }
 
-/* The lock, held; before its first use the file is read. */
-static pthread_mutex_t *attributes_lock(struct attributes *a)
+/* With the lock held. One that cannot be read is tried again at the next use: it is
+ * neither written over, nor taken for one that says nothing. */
+static void read_file(struct attributes *a)
 {
 	AUTO_BUF struct buf text = { 0 };
 	char path[PATH_SIZE];
 	struct error err = { 0 };
 	int r;
 
-	pthread_mutex_lock(&a->lock);
-	if (a->read)
-		return &a->lock;
-	a->read = true;
 	attributes_path(a->pool, path);
 	r = store_read(path, FILE_LIMIT, &text, &err);
 	a->stored = r != -ENOENT;
+	a->read = !r || r == -ENOENT;
 	if (!r)
 		parse(a, text.data);
-	else if (r != -ENOENT)
+	else if (!a->read && !a->warned)
 		log_warning("%s", err.text);
+	a->warned = !a->read;
+}
+
+/* The lock, held; before its first use the file is read. */
+static pthread_mutex_t *attributes_lock(struct attributes *a)
+{
+	pthread_mutex_lock(&a->lock);
+	if (!a->read)
+		read_file(a);
 	return &a->lock;
 }
 
@@ -288,7 +301,7 @@ int attributes_remove(struct attributes *a, struct error *err)
 enum choice attributes_protected(struct attributes *a)
 {
 	SCOPED_ATTRIBUTES(a);
-	return a->protected;
+	return a->read ? a->protected : CHOICE_YES;
 }
 
 int attributes_set_protected(struct attributes *a, bool on, struct error *err)

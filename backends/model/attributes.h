@@ -12,7 +12,8 @@
 
 struct attributes;
 
-/* The pool's file is read at the first use; a missing one is empty. NULL: no memory. A
+/* The pool's file is read at the first use; a missing one is empty. One that cannot be
+ * read makes the pool protected, and changes -EIO, until it can. NULL: no memory. A
  * read-only model keeps changes in memory only. */
 struct attributes *attributes_load(const char *pool);
 void attributes_free(struct attributes *a);

@@ -316,6 +316,33 @@ static void test_damaged_attributes(void **state)
 	attributes_free(a);
 }
 
+/* What cannot be read may protect the pool, and is not written over. */
+static void test_unreadable_attributes(void **state)
+{
+	struct attributes *a = attributes_load("p");
+	struct volume_attributes v = { .mode = 0640, .uid = 5, .gid = 6 };
+	struct error err = { 0 };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/attributes", source);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/attributes/p", source);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(attributes_protected(a), CHOICE_YES);
+	assert_int_equal(attributes_set_volume(a, "x", &v, &err), -EIO);
+	assert_non_null(strstr(err.text, "attributes/p' cannot be read"));
+	assert_int_equal(attributes_set_protected(a, false, &err), -EIO);
+	expect_volume(a, "x", -1, -1, false);
+	assert_true(exists("attributes/p"));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_file("attributes/p", "volume x unsized\n", 17, 0600, NULL),
+			 0);
+	expect_volume(a, "x", -1, -1, true);
+	assert_int_equal(attributes_protected(a), CHOICE_UNSET);
+	assert_int_equal(attributes_set_protected(a, false, &err), 0);
+	attributes_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +352,7 @@ int main(void)
 		TEST(test_full_disk),	TEST(test_read_only),
 		TEST(test_odd_entries), TEST(test_secrets),
 		TEST(test_attributes),	TEST(test_damaged_attributes),
+		TEST(test_unreadable_attributes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
