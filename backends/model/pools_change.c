@@ -348,10 +348,15 @@ static int rename_pool(struct pool *p, const char *from, const char *to,
 	taken = pools_find(to);
 	if (taken)
 		return error_set(err, EEXIST, "there is a pool '%s' already", to);
-	r = rename_stored(p, from, to, &d, err);
+	/* first, since a pool must not lose its protection with its name */
+	r = attributes_rename(p->attributes, to, err);
 	if (r < 0)
 		return r;
-	attributes_rename(p->attributes, to, NULL);
+	r = rename_stored(p, from, to, &d, err);
+	if (r < 0) {
+		attributes_rename(p->attributes, from, NULL);
+		return r;
+	}
 	return pools_change_name(p, to, d);
 }
 

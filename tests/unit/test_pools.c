@@ -367,6 +367,27 @@ static void test_rename(void **state)
 	assert_false(in_source("attributes/%s", "c"));
 }
 
+/* A name that cannot be had for the attributes leaves the pool as it was. */
+static void test_rename_keeps_attributes(void **state)
+{
+	AUTO_POOL struct pool *a = make_defined("a", "/x");
+	char path[128];
+
+	EXPECT_OK(pool_set_protected(a, true, &err));
+	EXPECT_OK(pool_verb(a, "stop", &nobody, &err));
+	snprintf(path, sizeof(path), "%s/attributes/b", source);
+	assert_int_equal(mkdir(path, 0700), 0);
+	EXPECT_ERROR(EISDIR, "attributes/a", pools_rename(a, "b", &err));
+	assert_true(in_source("%s.xml", "a"));
+	assert_false(in_source("%s.xml", "b"));
+	assert_true(in_source("attributes/%s", "a"));
+	assert_int_equal(rmdir(path), 0);
+	EXPECT_OK(pools_rename(a, "b", &err));
+	assert_true(in_source("attributes/%s", "b"));
+	assert_true(pool_protected(a));
+	EXPECT_OK(pool_set_protected(a, false, &err));
+}
+
 static void test_pending(void **state)
 {
 	static const char text[] =
@@ -846,6 +867,7 @@ int main(void)
 		TEST(test_redefinition),
 		TEST(test_conflicts),
 		TEST(test_rename),
+		TEST(test_rename_keeps_attributes),
 		TEST(test_pending),
 		TEST(test_failing_start),
 		TEST(test_retries),
