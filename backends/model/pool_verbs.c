@@ -312,14 +312,15 @@ static int run_delete(struct pool *p, const struct verb *v, struct call *call,
 
 /* -- refresh -- */
 
-/* As pool_begin, also where the source is away: to ask whether it is back. */
+/* As pool_begin, also where the source is away: to ask whether it is back. Who asks for
+ * nobody has no verb, and may meet one that stops the pool. */
 static int begin_refresh(struct pool *p, struct use *u, struct error *err)
 {
 	SCOPED_POOL(p);
 
 	if (!p->now)
 		return pool_refuse_undefined(p, err);
-	if (!p->live)
+	if (!p->live || p->state == POOL_STOPPING)
 		return error_set(err, EAGAIN, "pool '%s' is not running", p->name);
 	p->live->uses++;
 	*u = (struct use){ p->live, p->live->backend, p->live->pool };
