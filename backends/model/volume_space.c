@@ -57,7 +57,8 @@ void volume_space_load(struct pool *p, struct volume *v, const struct vol_stat *
 void volume_space_resized(struct volume_space *s, uint64_t size)
 {
 	SCOPED_LOCK(&s->lock);
-	if (s->loaded && !s->unsized)
+	/* who has the turn reads the numbers without the lock, and asks for the size */
+	if (s->loaded && !s->unsized && !s->turn)
 		s->size = size;
 }
 

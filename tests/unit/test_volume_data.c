@@ -16,6 +16,7 @@
 #include "backends/model/attributes.h"
 #include "backends/model/events.h"
 #include "backends/model/volume.h"
+#include "backends/model/volume_space.h"
 #include "backends/model/volumes.h"
 #include "backends/support/clock.h"
 #include "tests/unit/stub_pool.h"
@@ -719,6 +720,20 @@ static void failures_keep_the_data(void **state)
 	assert_int_equal(volumes_open_count(pool_volumes(provisioned)), 0);
 }
 
+/* Whoever has the turn reads the numbers without the lock. */
+static void a_look_changes_no_size_in_anothers_turn(void **state)
+{
+	struct volume_space s = { .loaded = true, .size = 5, .turn = true };
+
+	volume_space_init(&s);
+	volume_space_resized(&s, 7);
+	assert_int_equal(s.size, 5);
+	s.turn = false;
+	volume_space_resized(&s, 7);
+	assert_int_equal(s.size, 7);
+	volume_space_exit(&s);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
@@ -739,6 +754,7 @@ int main(void)
 		TEST(locks_belong_to_owners),
 		TEST(what_hangs_is_given_up_and_closed_later),
 		TEST(a_late_zero_keeps_the_turn),
+		TEST(a_look_changes_no_size_in_anothers_turn),
 		TEST(failures_keep_the_data),
 		DESCRIPTOR_TEST(an_upload_grows_and_is_trimmed),
 		DESCRIPTOR_TEST(release_trims_what_no_close_did),
