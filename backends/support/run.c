@@ -18,6 +18,7 @@
 #define STDERR_LIMIT  4096
 #define OUTPUT_LIMIT  (64 << 20)
 #define POLL_SLICE_MS 100
+#define DRAIN_CHUNKS  128 /* a MiB, more than a pipe holds */
 
 /* The tool's path, or false when it is in none of the system's directories. */
 static bool find_tool(const char *tool, char *path, size_t size)
@@ -49,6 +50,7 @@ struct child {
 	pid_t pid;
 	int pidfd, in, out, err;
 	size_t fed;
+	bool cut; /* not all of its output was kept */
 	struct buf messages;
 };
 
@@ -141,17 +143,28 @@ static int start(const struct run *r, struct child *c, struct error *err)
 	return 0;
 }
 
-/* Reads what is there; closes the descriptor at its end. */
-static void drain(int *fd, struct buf *into, size_t limit)
+/* Reads what is there, though not for ever of who writes as fast; closes the descriptor
+ * at its end. false: not all of it was kept. */
+static bool drain(int *fd, struct buf *into, size_t limit)
 {
 	char chunk[8192];
-	ssize_t n;
+	bool whole = true;
+	ssize_t n = 1;
 
-	while ((n = read(*fd, chunk, sizeof(chunk))) > 0)
-		if (into->len < limit)
-			buf_add(into, chunk, n);
-	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+	for (int i = 0; i < DRAIN_CHUNKS && n > 0; i++) {
+		n = read(*fd, chunk, sizeof(chunk));
+		if (n > 0 && (into->len >= limit || buf_add(into, chunk, n) < 0))
+			whole = false;
+	}
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		close(take_fd(fd));
+	return whole;
+}
+
+static void drain_output(const struct run *r, struct child *c)
+{
+	if (!drain(&c->out, r->output, OUTPUT_LIMIT))
+		c->cut = true;
 }
 
 static void feed(const struct run *r, struct child *c)
@@ -182,7 +195,7 @@ static bool wait_round(const struct run *r, struct child *c)
 	if (p[1].revents && c->in >= 0)
 		feed(r, c);
 	if (p[2].revents && c->out >= 0)
-		drain(&c->out, r->output, OUTPUT_LIMIT);
+		drain_output(r, c);
 	if (p[3].revents && c->err >= 0)
 		drain(&c->err, &c->messages, STDERR_LIMIT);
 	return p[0].revents;
@@ -213,7 +226,7 @@ static int wait_end(struct run *r, struct child *c)
 	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (c->out >= 0)
-		drain(&c->out, r->output, OUTPUT_LIMIT);
+		drain_output(r, c);
 	if (c->err >= 0)
 		drain(&c->err, &c->messages, STDERR_LIMIT);
 	r->status = WIFEXITED(status) ? WEXITSTATUS(status) :
@@ -248,6 +261,10 @@ int run_tool(struct run *r, struct error *err)
 	else if (r->status)
 		result = error_set(err, EIO, "'%s' failed (exit status %d): %.*s",
 				   r->argv[0], r->status, (int)len, said);
+	else if (c.cut) /* half a list would be taken for all there is */
+		result = error_set(err, EIO,
+				   "'%s' said more than could be kept (64 MiB at most)",
+				   r->argv[0]);
 	child_close(&c);
 	return result;
 }

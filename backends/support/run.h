@@ -25,12 +25,12 @@ struct run {
 };
 
 /*
- * Runs it to its end. 0: exit status 0. Errors: -EOPNOTSUPP the tool is not installed,
- * -EIO it failed (the text has the last lines of its stderr), -ETIMEDOUT, -EINTR
- * cancelled.
+ * Runs it to its end. 0: exit status 0, and all of its output. Errors: -EOPNOTSUPP the
+ * tool is not installed, -EIO it failed (the text has the first of its stderr) or said
+ * more than 64 MiB, -ETIMEDOUT, -EINTR cancelled.
  */
 int run_tool(struct run *r, struct error *err);
 
-/* Whether a tool is installed where run_tool looks: PATH of the daemon, then the system's
- * sbin. */
+/* Whether a tool is installed where run_tool looks: the system's directories, whatever
+ * the daemon's PATH is. */
 bool run_have(const char *tool);
