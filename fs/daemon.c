@@ -70,12 +70,12 @@ int daemon_detach(struct error *err)
 	return 0;
 }
 
-/* The terminal is given back. */
-static void leave_terminal(void)
+/* The terminal is given back, and the filesystem that we were started in. */
+static void leave_caller(void)
 {
 	AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null < 0)
+	if (chdir("/") < 0 || null < 0)
 		return;
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
@@ -94,7 +94,7 @@ void daemon_report(int status, const struct error *err)
 	if (status)
 		strcpy(r.text, err->text);
 	if (status == 0)
-		leave_terminal();
+		leave_caller();
 	/* nobody can be told when the parent has gone */
 	if (write(report_fd, &r, sizeof(r)) < 0)
 		errno = 0;

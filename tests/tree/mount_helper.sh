@@ -49,6 +49,8 @@ mounted()
 status_of 0 mount -t storagefs "$source" "$storage"
 mounted "$storage"
 [ -r "$storage/README" ] || fail "no README"
+pid=$(pgrep -f "^[^ ]*storagefs .*$source ")
+[ "$(readlink "/proc/$pid/cwd")" = / ] || fail "the daemon holds the directory that mount was run in"
 dir_pool a
 unmount "$storage"
 status_of 0 mount -t fuse.storagefs "$source" "$storage"
