@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/param.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -25,6 +27,8 @@
 #include "fs/parked.h"
 #include "fs/session.h"
 #include "nodes/node.h"
+
+#define FILES_MOST ((rlim_t)1 << 20) /* as the systemd unit has it */
 
 /* -- paths -- */
 
@@ -215,6 +219,18 @@ static int print_help(void)
 	return EXIT_OK;
 }
 
+/* Each open volume takes one: as many as we may have, but not so many that a tool which
+ * closes all of them takes its time. */
+static void raise_files_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = MAX(files.rlim_cur, MIN(files.rlim_max, FILES_MOST));
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* All are blocked before the first thread, and taken by sigwait. */
 static void block_signals(sigset_t *taken)
 {
@@ -240,6 +256,7 @@ static int run_daemon(struct options *o)
 		return EXIT_SYSTEM;
 	}
 	log_open(o->foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG, o->debug);
+	raise_files_limit();
 	block_signals(&signals);
 	return run(o, &signals);
 }
