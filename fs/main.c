@@ -195,8 +195,10 @@ static int run(struct options *o, const sigset_t *signals)
 	bool unmounted;
 
 	if (start(o, &err) < 0) {
+		if (session_fuse())
+			session_unmount();
 		daemon_report(EXIT_MOUNT, &err);
-		/* what was opened ends with the process; nothing of it needs closing */
+		/* what else was opened ends with the process */
 		_exit(EXIT_MOUNT);
 	}
 	daemon_report(EXIT_OK, NULL);
