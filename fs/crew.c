@@ -26,6 +26,9 @@ static bool closed;	 /* under lock */
 
 static atomic_uint quick; /* requests in a row, QUICK at most */
 static atomic_uint idle, alone, served_alone, resting;
+static unsigned called; /* of those that rested, and are idle again; under lock */
+
+static _Thread_local bool by_itself;
 
 /* Under lock. */
 static int add_thread(void)
@@ -58,10 +61,15 @@ static void leave_idle(void)
 	SCOPED_LOCK(&lock);
 	if (atomic_load(&idle) > atomic_load(&alone) || closed)
 		return;
-	if (atomic_load(&resting))
-		pthread_cond_signal(&missed);
-	else if (started < CREW_MAX)
-		add_thread(); /* if not: this one comes back */
+	if (!atomic_load(&resting)) {
+		if (started < CREW_MAX)
+			add_thread(); /* if not: this one comes back */
+		return;
+	}
+	atomic_fetch_sub(&resting, 1);
+	atomic_fetch_add(&idle, 1);
+	called++;
+	pthread_cond_signal(&missed);
 }
 
 /* Whether nobody else has to be there meanwhile: somebody rests, and would notice. */
@@ -79,13 +87,20 @@ static bool serves_alone(bool is_quick)
 	return true;
 }
 
-bool crew_begin(bool is_quick)
+void crew_begin(bool is_quick)
 {
-	bool by_itself = serves_alone(is_quick);
-
+	by_itself = serves_alone(is_quick);
 	if (!by_itself)
 		leave_idle();
-	return by_itself;
+}
+
+void crew_waits(void)
+{
+	if (!by_itself)
+		return;
+	by_itself = false;
+	atomic_fetch_sub(&alone, 1);
+	leave_idle();
 }
 
 /* Under lock, which is not held meanwhile. One of those that rest looks whether anything
@@ -105,14 +120,19 @@ static void rest(void)
 {
 	pthread_mutex_lock(&lock);
 	atomic_fetch_add(&resting, 1);
-	while (!closed && atomic_load(&quick) >= QUICK)
+	while (!closed && !called && atomic_load(&quick) >= QUICK)
 		if (looked_on)
 			pthread_cond_wait(&missed, &lock);
 		else
 			look_on();
-	atomic_fetch_sub(&resting, 1);
-	atomic_fetch_add(&idle, 1);
-	pthread_cond_signal(&missed); /* another looks on, or has nothing to rest for */
+	if (called) {
+		called--;
+	} else {
+		atomic_fetch_sub(&resting, 1);
+		atomic_fetch_add(&idle, 1);
+	}
+	if (!looked_on || atomic_load(&quick) < QUICK)
+		pthread_cond_signal(&missed); /* another looks on, or rests no more */
 	pthread_mutex_unlock(&lock);
 }
 
@@ -129,7 +149,7 @@ static void rest_if_not_needed(void)
 		}
 }
 
-void crew_done(bool by_itself)
+void crew_done(void)
 {
 	if (by_itself) {
 		atomic_fetch_add(&served_alone, 1);

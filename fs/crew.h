@@ -16,10 +16,11 @@
 /* start makes thread i, which serves until it is told to end; 0 or an errno. The first is
  * made here, the others (i counts from 0, to CREW_MAX - 1) as they are needed. */
 int crew_open(int (*start)(unsigned i));
-/* By a thread that has read a request, before it serves it. Returns what crew_done
- * gets. */
-bool crew_begin(bool quick);
+/* By a thread that has read a request, before it serves it. */
+void crew_begin(bool quick);
+/* Before it waits, where that was not expected. */
+void crew_waits(void);
 /* After it; rests here, where this thread is not needed. */
-void crew_done(bool alone);
+void crew_done(void);
 /* Nobody rests any longer, and no thread is started any more. Returns how many were. */
 unsigned crew_close(void);

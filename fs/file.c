@@ -16,6 +16,11 @@
 
 #define FILES_MAX (1u << 24)
 
+/* Of reads that did not wait, each that did takes some away. */
+#define CACHED	    16
+#define CACHED_MOST 32
+#define MISSED	    8
+
 struct slot {
 	struct file *file; /* NULL: free */
 	uint32_t generation, next_free;
@@ -129,20 +134,30 @@ struct file *file_get(uint64_t id)
 	return s->file;
 }
 
-bool file_submits(uint64_t id)
+enum file_data file_data(uint64_t id)
 {
 	SCOPED_LOCK(&lock);
 	struct slot *s = find(id);
 
-	return s && s->file->volume && s->file->fd < 0;
+	if (!s || !s->file->volume)
+		return FILE_TEXT;
+	if (s->file->fd < 0)
+		return FILE_SUBMITTED;
+
+	int sure = atomic_load_explicit(&s->file->cached, memory_order_relaxed);
+
+	return sure >= CACHED ? FILE_CACHED : FILE_WAITS;
 }
 
-bool file_is_text(uint64_t id)
+/* A wrong guess costs a little time, so two at once may count as one. */
+void file_note_cached(struct file *f, bool was)
 {
-	SCOPED_LOCK(&lock);
-	struct slot *s = find(id);
+	int n = atomic_load_explicit(&f->cached, memory_order_relaxed);
+	int to = was ? n + 1 : n - MISSED;
 
-	return s && !s->file->volume;
+	to = to < 0 ? 0 : to > CACHED_MOST ? CACHED_MOST : to;
+	if (to != n)
+		atomic_store_explicit(&f->cached, to, memory_order_relaxed);
 }
 
 void file_ref(struct file *f)

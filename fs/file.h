@@ -32,7 +32,8 @@ struct file {
 	struct volume_handle *volume; /* of handle; NULL: a text */
 	int flags;                    /* of open(2) */
 	int fd;                       /* the volume's; -1: none */
-	bool inline_data;             /* reads and writes of fd do not wait */
+	bool inline_data;             /* reads and writes of fd are done in place */
+	atomic_int cached;            /* how sure it is that reads do not wait */
 	bool passthrough;             /* holds the inode's backing id */
 	struct lane *lane;            /* for volumes without fd */
 	struct fuse_pollhandle *poll; /* notify.c's */
@@ -56,10 +57,16 @@ struct file *file_withdraw(uint64_t id);
 
 /* A reference; NULL: no such id. */
 struct file *file_get(uint64_t id);
-/* Whether its reads and writes are only given to a backend, which does not wait. */
-bool file_submits(uint64_t id);
-/* Whether it is no volume. */
-bool file_is_text(uint64_t id);
+/* What becomes of its reads and writes. */
+enum file_data {
+	FILE_TEXT,      /* no volume; or no such id */
+	FILE_SUBMITTED, /* only given to a backend, which does not wait */
+	FILE_CACHED,    /* in place; most that was read lately lay in memory */
+	FILE_WAITS,     /* in place, or on an executor */
+};
+enum file_data file_data(uint64_t id);
+/* That a read did or did not have to wait. */
+void file_note_cached(struct file *f, bool was);
 void file_ref(struct file *f);
 void file_put(struct file *f);
 

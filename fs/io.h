@@ -14,7 +14,8 @@
 struct file;
 struct request;
 
-#define IO_MAX BUFFER_SIZE /* of one request */
+#define IO_MAX	 BUFFER_SIZE /* of one request */
+#define IO_SMALL (16u << 10) /* takes no longer than to wake a thread */
 
 /* Consumes a reference on the file. */
 void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t off,

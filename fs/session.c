@@ -255,29 +255,38 @@ static bool is_quick_name(const struct fuse_in_header *in)
 
 /*
  * What is served before another thread could be woken for the next request: I/O that a
- * backend only takes; and names and texts for a client that asks for one after the other.
+ * backend only takes; small reads of what lies in memory; and names and texts for a
+ * client that asks for one after the other.
  */
 static bool is_quick(const struct fuse_buf *request, unsigned in_a_row)
 {
 	const struct fuse_in_header *in = request->mem;
-	const uint64_t *fh = (const void *)(in + 1); /* of reads and of writes */
+	const struct fuse_read_in *io = (const void *)(in + 1); /* of writes, too */
 	bool one_client = in_a_row >= ONE_CLIENT;
 
 	if (in->opcode != FUSE_READ && in->opcode != FUSE_WRITE)
 		return one_client && is_quick_name(in);
-	if (request->size < sizeof(*in) + sizeof(*fh))
+	if (request->size < sizeof(*in) + sizeof(*io))
 		return false;
-	return file_submits(*fh) ||
-	       (one_client && in->opcode == FUSE_READ && file_is_text(*fh));
+	switch (file_data(io->fh)) {
+	case FILE_TEXT:
+		return one_client && in->opcode == FUSE_READ;
+	case FILE_SUBMITTED:
+		return true;
+	case FILE_CACHED:
+		return in->opcode == FUSE_READ && io->size <= IO_SMALL;
+	default:
+		return false;
+	}
 }
 
 static void serve_request(struct fuse_buf *buf)
 {
 	unsigned in_a_row = near_client(session, buf);
-	bool alone = crew_begin(is_quick(buf, in_a_row));
 
+	crew_begin(is_quick(buf, in_a_row));
 	fuse_session_process_buf(session, buf);
-	crew_done(alone);
+	crew_done();
 }
 
 static void serve_requests(struct fuse_buf *buf)

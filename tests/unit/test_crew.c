@@ -16,7 +16,12 @@
 #include "backends/support/thread.h"
 
 /* Requests come through a pipe, as from /dev/fuse: one reader gets each. */
-enum request { QUICK = 'q', SLOW = 's', STUCK = 'x' /* said to be quick, but is not */ };
+enum request {
+	QUICK = 'q',
+	SLOW = 's',
+	WAITS = 'w', /* said to be quick, and found not to be */
+	STUCK = 'x', /* the same, and nobody finds out */
+};
 
 static int requests[2];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -27,8 +32,9 @@ static pthread_t threads[CREW_MAX];
 
 static void serve_one(char what, unsigned i)
 {
-	bool alone = crew_begin(what != SLOW);
-
+	crew_begin(what != SLOW);
+	if (what == WAITS)
+		crew_waits();
 	pthread_mutex_lock(&lock);
 	if (what != QUICK) {
 		n_held++;
@@ -41,7 +47,7 @@ static void serve_one(char what, unsigned i)
 	n_served++;
 	pthread_cond_broadcast(&served);
 	pthread_mutex_unlock(&lock);
-	crew_done(alone);
+	crew_done();
 }
 
 static void *serve(void *arg)
@@ -138,6 +144,20 @@ static void a_slow_one_wakes_another(void **state)
 	release(all + 2);
 }
 
+/* One that waits after all has another wake, who serves alone in its place. */
+static void who_waits_is_replaced(void **state)
+{
+	unsigned all = n_served;
+
+	for (unsigned i = 1; i <= 5; i++) {
+		all = ask_quick(200, all);
+		ask(WAITS);
+		settle(all, i);
+	}
+	all = ask_quick(20, all);
+	release(all + 5);
+}
+
 /* What is said to be quick and gets stuck holds nobody up for long. */
 static void who_gets_stuck_is_noticed(void **state)
 {
@@ -173,6 +193,7 @@ int main(void)
 		cmocka_unit_test(busy_threads_are_replaced),
 		cmocka_unit_test(quick_ones_are_served_by_one),
 		cmocka_unit_test(a_slow_one_wakes_another),
+		cmocka_unit_test(who_waits_is_replaced),
 		cmocka_unit_test(who_gets_stuck_is_noticed),
 		cmocka_unit_test(all_end),
 	};
