@@ -34,6 +34,11 @@ struct call {
 	void (*progress)(struct call *, uint64_t done, uint64_t total);
 	void *owner; /* the caller's */
 	pid_t pid;   /* the thread that asks; 0: not known */
+	/* Of vol_open, vol_setattr and vol_resize: vol_stat.ident of the volume that is
+	 * meant, since another may have its name by now, which the caller has no
+	 * permissions for: -ESTALE. 0: whichever has the name. Volumes that are files
+	 * look at it: anybody who may write to their directory gives them names. */
+	uint64_t ident;
 };
 
 enum change { CHANGE_ADDED, CHANGE_REMOVED, CHANGE_DATA, CHANGE_ALL };

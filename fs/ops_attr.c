@@ -96,16 +96,22 @@ static int run_setattr(struct request *r, struct error *err)
 {
 	struct vol_attr *a = &r->attr.attr;
 	bool by_file = r->file; /* truncate(2) and ftruncate(2) have different rules */
+	bool gone = inode_is_gone(r->inode);
 	int ret = 0;
 
 	if (!r->file)
 		r->file = inode_volume_file(r->inode);
 	if (by_file && r->file->handle && (a->mask & NODE_SIZE))
 		ret = set_size(r, err);
-	if (ret == 0 && a->mask && !inode_is_gone(r->inode))
+	if (ret == 0 && a->mask && !gone) {
 		ret = node_setattr(r->node, &r->attr, &r->call, err);
-	else if (ret == 0 && a->mask)
+		gone = ret == -ESTALE && !(a->mask & NODE_SIZE) && r->file &&
+		       r->file->volume;
+	}
+	if (gone && a->mask && (ret == 0 || ret == -ESTALE))
 		ret = set_by_descriptor(r->file ? r->file->fd : -1, a, err);
+	if (ret == 0 && gone && r->file && r->file->volume)
+		return stat_volume(r, r->file->volume, err);
 	return ret < 0 ? ret : stat_inode(r, err);
 }
 

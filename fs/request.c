@@ -124,6 +124,7 @@ static bool is_answer(struct request *r, int code)
 		return op->probes;
 	case EINTR: /* a job that was cancelled leaves its sentence */
 		return atomic_load(&r->interrupted);
+	case ESTALE: /* the kernel looks the name up and tries again */
 	case EXDEV:
 	case ENXIO:
 	case ENODATA:

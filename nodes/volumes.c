@@ -19,18 +19,29 @@ static int volume_node_stat(const struct node *n, struct stat *st, struct call *
 	return r;
 }
 
+/* The call, about the volume that the node stands for: the kernel looked at the
+ * permissions of that one, and another may have its name by now. */
+static struct call meant(const struct call *call, const struct node *n)
+{
+	struct call c = call ? *call : (struct call){ 0 };
+
+	c.ident = n->ident;
+	return c;
+}
+
 static int volume_setattr_node(const struct node *n, const struct node_attr *a,
 			       struct call *call, struct error *err)
 {
+	struct call mine = meant(call, n);
 	int r = 0;
 
 	if (a->attr.mask & NODE_SIZE)
-		r = volume_truncate(n->pool, n->name, a->size, call, err);
+		r = volume_truncate(n->pool, n->name, a->size, &mine, err);
 	if (r == 0 && (a->attr.mask & ~NODE_SIZE)) {
 		struct vol_attr attr = a->attr;
 
 		attr.mask &= ~NODE_SIZE;
-		r = volume_setattr(n->pool, n->name, &attr, call, err);
+		r = volume_setattr(n->pool, n->name, &attr, &mine, err);
 	}
 	return r;
 }
@@ -38,8 +49,10 @@ static int volume_setattr_node(const struct node *n, const struct node_attr *a,
 static int volume_node_open(struct handle *h, bool created, pid_t pid, struct call *call,
 			    struct error *err)
 {
+	struct call mine = meant(call, &h->node);
+
 	return volume_open(h->node.pool, h->node.name, h->node.sub, h->flags, created,
-			   pid, &h->volume, call, err);
+			   pid, &h->volume, &mine, err);
 }
 
 static int volume_node_truncate(struct handle *h, uint64_t size, struct call *call,

@@ -119,9 +119,10 @@ int file_vol_setattr(void *pool, const char *name, const struct vol_attr *a,
 	char path[FD_PATH_MAX];
 	struct stat st;
 	AUTO_FD int fd = file_locate(pool, name, &st, err);
+	int r = fd < 0 ? fd : file_check_meant(&st, call, name, err);
 
-	if (fd < 0)
-		return fd;
+	if (r < 0)
+		return r;
 	fd_path(fd, path);
 	if ((a->mask & (VOL_UID | VOL_GID)) &&
 	    fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "backends/support/map.h"
+
 #define LINKS_MAX 8
 #define TRIES     32
 
@@ -233,15 +235,33 @@ int file_locate(struct file_pool *fp, const char *name, struct stat *st,
 	return kind == FILE_VOLUME ? fd : no_volume(fp, name, kind, err);
 }
 
-int file_open(struct file_pool *fp, const char *name, int flags, struct stat *st,
-	      struct error *err)
+uint64_t file_ident(const struct stat *st)
+{
+	return hash_bytes(&st->st_ino, sizeof(st->st_ino), st->st_dev);
+}
+
+int file_check_meant(const struct stat *st, const struct call *call, const char *name,
+		     struct error *err)
+{
+	if (!call || !call->ident || call->ident == file_ident(st))
+		return 0;
+	return error_set(err, ESTALE,
+			 "the name '%s' was given to another file just now: try again",
+			 name);
+}
+
+int file_open_meant(struct file_pool *fp, const char *name, int flags, struct stat *st,
+		    const struct call *call, struct error *err)
 {
 	char path[FD_PATH_MAX];
 	AUTO_FD int named = file_locate(fp, name, st, err);
-	int fd;
+	int fd, r;
 
 	if (named < 0)
 		return named;
+	r = file_check_meant(st, call, name, err);
+	if (r < 0)
+		return r;
 	fd_path(named, path);
 	fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
 	/* only a file's owner may leave its access time alone */
@@ -250,4 +270,10 @@ int file_open(struct file_pool *fp, const char *name, int flags, struct stat *st
 	if (fd < 0)
 		return file_fail(fp, "open", name, err);
 	return fd;
+}
+
+int file_open(struct file_pool *fp, const char *name, int flags, struct stat *st,
+	      struct error *err)
+{
+	return file_open_meant(fp, name, flags, st, NULL, err);
 }

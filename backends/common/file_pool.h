@@ -35,7 +35,17 @@ int file_stat(struct file_pool *fp, const char *name, struct stat *st, struct er
 int file_locate(struct file_pool *fp, const char *name, struct stat *st,
 		struct error *err);
 
-/* Opens a volume's content. flags as open(2). */
+/* What vol_stat.ident is of a file. */
+uint64_t file_ident(const struct stat *st);
+
+/* -ESTALE: st is of another file than the one that the call means. */
+int file_check_meant(const struct stat *st, const struct call *call, const char *name,
+		     struct error *err);
+
+/* Opens a volume's content. flags as open(2). call: only the file that it means; NULL:
+ * whichever has the name. */
+int file_open_meant(struct file_pool *fp, const char *name, int flags, struct stat *st,
+		    const struct call *call, struct error *err);
 int file_open(struct file_pool *fp, const char *name, int flags, struct stat *st,
 	      struct error *err);
 

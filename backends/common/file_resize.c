@@ -6,14 +6,15 @@
 #include "backends/common/file_volumes.h"
 
 static int resize_file(struct file_pool *fp, const char *name, uint64_t size,
-		       struct error *err)
+		       const struct call *call, struct error *err)
 {
 	char path[FD_PATH_MAX];
 	struct stat st;
 	AUTO_FD int fd = file_locate(fp, name, &st, err);
+	int r = fd < 0 ? fd : file_check_meant(&st, call, name, err);
 
-	if (fd < 0)
-		return fd;
+	if (r < 0)
+		return r;
 	if (truncate(fd_path(fd, path), size) < 0)
 		return file_fail(fp, "resize", name, err);
 	return 0;
@@ -40,10 +41,10 @@ int file_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 	int r;
 
 	if (!(flags & RESIZE_VIRTUAL))
-		return resize_file(pool, name, size, err);
+		return resize_file(pool, name, size, call, err);
 	r = file_image_open(pool, name, &image, &why);
 	if (r == 0 && file_image_is_bytes(image.info.format))
-		return resize_file(pool, name, size, err);
+		return resize_file(pool, name, size, call, err);
 	if (r == 0)
 		r = resize_image(pool, name, &image, size, flags, call, &why);
 	if (r < 0)

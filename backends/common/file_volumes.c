@@ -14,7 +14,6 @@
 #include "backends/common/file_pool.h"
 #include "backends/common/file_stage.h"
 #include "backends/support/clock.h"
-#include "backends/support/map.h"
 
 #ifndef LUSTRE_SUPER_MAGIC
 #define LUSTRE_SUPER_MAGIC 0x0BD00BD0
@@ -286,7 +285,7 @@ static void fill_stat(const struct stat *st, struct vol_stat *out)
 	*out = (struct vol_stat){
 		.size = st->st_size,
 		.allocated = (uint64_t)st->st_blocks * 512,
-		.ident = hash_bytes(&st->st_ino, sizeof(st->st_ino), st->st_dev),
+		.ident = file_ident(st),
 		.has_owner = true,
 		.mode = st->st_mode & 07777,
 		.uid = st->st_uid,
@@ -320,7 +319,8 @@ int file_vol_open(void *pool, const char *name, const char *snap, int flags,
 				 "the bytes of a snapshot inside a qcow2 image cannot "
 				 "be read: qemu-img convert -l '%s' copies them out",
 				 snap);
-	fd = file_open(pool, name, flags & (O_ACCMODE | O_DIRECT | O_TRUNC), &st, err);
+	fd = file_open_meant(pool, name, flags & (O_ACCMODE | O_DIRECT | O_TRUNC), &st,
+			     call, err);
 	if (fd < 0)
 		return fd;
 	*out = (struct vol_file){ .vol = pool, .fd = fd, .regular = true };
