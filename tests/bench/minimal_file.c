@@ -1,12 +1,13 @@
 /*
  * The least filesystem that shows one file, without libfuse: what FUSE itself costs.
  * minimal_file MOUNT FILE shows FILE as MOUNT/data and passes it through to the kernel
- * (Linux 6.9); with a third argument, "direct" or "O_DIRECT", one thread reads and writes
- * it, with direct I/O and from one buffer; with the latter from and to the disk. It needs
- * root.
+ * (Linux 6.9); with a third argument, "direct" or "O_DIRECT", one thread, or as many as a
+ * fourth says, reads and writes it, with direct I/O and from one buffer; with the latter
+ * from and to the disk. It needs root.
  */
 #include "minimal.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
 
@@ -37,7 +38,7 @@ static uint64_t size_of_data(void)
 /* Bytes to be written begin at a page. */
 static struct fuse_in_header *request_room(void)
 {
-	static _Alignas(4096) char request[PAGE + HEADER + BUFFER];
+	static _Thread_local _Alignas(4096) char request[PAGE + HEADER + BUFFER];
 	const size_t head = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in);
 
 	return (void *)(request + PAGE - head);
@@ -45,7 +46,7 @@ static struct fuse_in_header *request_room(void)
 
 static void do_read(struct fuse_in_header *in)
 {
-	static _Alignas(4096) char data[BUFFER];
+	static _Thread_local _Alignas(4096) char data[BUFFER];
 	const struct fuse_read_in *arg = (const void *)(in + 1);
 	ssize_t n = pread(file, data, arg->size, arg->offset);
 
@@ -94,17 +95,28 @@ static const struct shown shown = {
 	.room = request_room,
 };
 
+static void *serve_all(void *unused)
+{
+	while (serve_one(&shown) > 0)
+		;
+	return unused;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 3 && argc != 4)
+	pthread_t another;
+
+	if (argc < 3 || argc > 5)
 		return 2;
-	direct = argc == 4;
+	direct = argc >= 4;
 	file = open(argv[2],
 		    O_RDWR | O_CLOEXEC |
 			    (direct && !strcmp(argv[3], "O_DIRECT") ? O_DIRECT : 0));
 	if (file < 0 || mount_at(argv[1]) != 0)
 		return 1;
-	while (serve_one(&shown) > 0)
-		;
+	for (int n = argc == 5 ? atoi(argv[4]) : 1; n > 1; n--)
+		if (pthread_create(&another, NULL, serve_all, NULL) != 0)
+			return 1;
+	serve_all(NULL);
 	return 0;
 }

@@ -37,6 +37,13 @@ def figures(cpu=None, speed=None, us=None, us_over=None, peers=True):
     return out
 
 
+def minimal(command):
+    """The least filesystem that moves the data of such a command itself."""
+    if "-d" not in command:
+        return "minimal direct"
+    return "minimal O_DIRECT 8" if "-j" in command else "minimal O_DIRECT"
+
+
 class Data(Row):
     """One command of the workload on one file."""
 
@@ -46,7 +53,7 @@ class Data(Row):
         self.unit = unit
         self.scale = PER_MIB if unit == "MiB" else Row.scale
         self.seconds = seconds
-        moved = "minimal O_DIRECT" if "-d" in command else "minimal direct"
+        moved = minimal(command)
         self.floors = {"no-passthrough": moved}
         self.systems = (*Row.systems, moved)
         self.floor = "minimal passthrough"

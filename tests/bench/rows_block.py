@@ -6,6 +6,7 @@ the other types, in a VM.
 import os
 
 from measure import MIB, PER_MIB, Row
+from rows import minimal
 from systems import Failed, Qemu, Storagefs, System, Unavailable, is_mounted, run, wait_for, write
 
 OWN = "storagefs"
@@ -28,10 +29,10 @@ class QemuDevice(Qemu):
 
 
 class LeastDevice(System):
-    """minimal_file.c on a block device: what FUSE costs where one thread moves the data."""
+    """minimal_file.c on a block device: what FUSE costs where it moves the data."""
 
-    def __init__(self, bench, name, device):
-        self.name, self.device = name, device
+    def __init__(self, bench, name, device, mode):
+        self.name, self.device, self.mode = name, device, mode
         super().__init__(bench)
 
     def start(self):
@@ -40,7 +41,7 @@ class LeastDevice(System):
         os.mkdir(mount)
         self.mounts.append(mount)
         process = self.spawn(os.path.join(self.bench.work, "minimal_file"), mount, self.device,
-                             "direct")
+                             *self.mode)
         wait_for(lambda: is_mounted(mount), "minimal_file did not mount", process)
 
 
@@ -48,13 +49,13 @@ class Bytes(Row):
     """One command of the workload on one device: itself, as a volume, as qemu's export."""
     reference = "device"
     peers = (QEMU,)
-    floor = "minimal direct"
-    systems = (reference, OWN, QEMU, floor)
 
     def __init__(self, kind, name, command, unit="MiB", reach=()):
         super().__init__(f"{kind} {name}", [*reach, (OWN, "peers", 2)])
         self.kind, self.command, self.unit = kind, command, unit
         self.scale = PER_MIB if unit == "MiB" else Row.scale
+        self.floor = minimal(command)
+        self.systems = (self.reference, OWN, QEMU, self.floor)
 
     def paths(self, bench):
         """The daemon, the device, and the volume that is the device."""
@@ -69,10 +70,15 @@ class Bytes(Row):
         if name == OWN:
             path, pids = self.volume, self.daemon.pids
         elif name != self.reference:
-            label, make = f"{name} {self.kind}", QemuDevice if name == QEMU else LeastDevice
-            system = bench.system(label, lambda: make(bench, label, self.device))
+            label = f"{name} {self.kind}"
+            system = bench.system(label, lambda: self.export(bench, name, label))
             path, pids = system.file, system.pids
         return bench.workload(*self.command, path, pids=pids)
+
+    def export(self, bench, name, label):
+        if name == QEMU:
+            return QemuDevice(bench, label, self.device)
+        return LeastDevice(bench, label, self.device, name.split()[1:])
 
 
 class LoopDisk(Storagefs):
