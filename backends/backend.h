@@ -210,6 +210,8 @@ struct backend {
 	/* size is rounded up to the type's unit. */
 	int (*vol_resize)(void *pool, const char *name, uint64_t size, unsigned flags,
 			  struct call *, struct error *);
+	/* That unit in bytes, of what is not a file; does not wait. NULL: one byte. */
+	uint64_t (*vol_unit)(void *pool);
 	/* NULL: the model keeps mode and owner itself, and times are dropped. */
 	int (*vol_setattr)(void *pool, const char *name, const struct vol_attr *,
 			   struct call *, struct error *);

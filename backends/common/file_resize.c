@@ -5,6 +5,8 @@
 #include "backends/common/file_image.h"
 #include "backends/common/file_volumes.h"
 
+#define SECTOR 512
+
 static int resize_file(struct file_pool *fp, const char *name, uint64_t size,
 		       const struct call *call, struct error *err)
 {
@@ -20,16 +22,18 @@ static int resize_file(struct file_pool *fp, const char *name, uint64_t size,
 	return 0;
 }
 
+/* qemu-img rounds up the size of an image that it makes, not of one that it resizes. */
 static int resize_image(struct file_pool *fp, const char *name, struct file_image *image,
 			uint64_t size, unsigned flags, struct call *call,
 			struct error *err)
 {
 	const char *command[] = { "resize", "-q",
 				  flags & RESIZE_SHRINK ? "--shrink" : NULL, NULL };
+	unsigned long long whole = (size + SECTOR - 1) / SECTOR * SECTOR;
 	char bytes[24];
 	int r = file_image_open_chain(fp, image, call, err);
 
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)size);
+	snprintf(bytes, sizeof(bytes), "%llu", whole);
 	return r < 0 ? r : file_image_run(fp, name, image, command, bytes, call, err);
 }
 

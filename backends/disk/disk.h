@@ -83,6 +83,7 @@ int disk_vol_describe(void *pool, const char *name, struct volume_spec *out,
 int disk_vol_create(void *pool, const char *name, const struct volume_spec *spec,
 		    struct call *call, struct error *err);
 int disk_vol_delete(void *pool, const char *name, struct call *call, struct error *err);
+uint64_t disk_vol_unit(void *pool);
 int disk_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		    struct call *call, struct error *err);
 int disk_vol_wipe(void *pool, const char *name, const char *algorithm, struct call *call,

@@ -263,6 +263,7 @@ BACKEND_DEFINE(
 	.vol_delete = fake_vol_delete,
 	.vol_rename = fake_vol_rename,
 	.vol_resize = fake_vol_resize,
+	.vol_unit = fake_vol_unit,
 	.vol_wipe = fake_vol_wipe,
 	.vol_flatten = fake_vol_flatten,
 	.vol_open = fake_vol_open,

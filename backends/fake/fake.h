@@ -124,6 +124,7 @@ int fake_vol_create(void *pool, const char *name, const struct volume_spec *,
 int fake_vol_delete(void *pool, const char *name, struct call *, struct error *);
 int fake_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
 		    struct call *, struct error *);
+uint64_t fake_vol_unit(void *pool);
 int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		    struct call *, struct error *);
 int fake_vol_wipe(void *pool, const char *name, const char *algorithm, struct call *,

@@ -221,6 +221,11 @@ int fake_vol_rename(void *pool, const char *from, const char *to, unsigned flags
 	return v ? rename_volume(fp, v, to, flags, err) : store_no_volume(from, err);
 }
 
+uint64_t fake_vol_unit(void *pool)
+{
+	return store_round(pool, 1);
+}
+
 int fake_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		    struct call *call, struct error *err)
 {

@@ -293,6 +293,14 @@ static int logical_pool_stat(void *pool, struct pool_stat *out, struct call *cal
 	return 0;
 }
 
+static uint64_t logical_vol_unit(void *pool)
+{
+	struct logical_pool *p = pool;
+
+	SCOPED_LOCK(&p->lock);
+	return p->vg.extent_size;
+}
+
 static bool logical_local(void *pool)
 {
 	return ((struct logical_pool *)pool)->local;
@@ -308,7 +316,8 @@ BACKEND_DEFINE(.type = "logical", .volumes = VOLUMES_PROVISIONED, .parallel = tr
 	       .list = logical_list, .vol_stat = logical_vol_stat,
 	       .vol_describe = logical_vol_describe, .vol_create = logical_vol_create,
 	       .vol_delete = logical_vol_delete, .vol_rename = logical_vol_rename,
-	       .vol_resize = logical_vol_resize, .vol_wipe = logical_vol_wipe,
+	       .vol_resize = logical_vol_resize, .vol_unit = logical_vol_unit,
+	       .vol_wipe = logical_vol_wipe,
 	       .vol_open = logical_vol_open, .vol_close = logical_vol_close,
 	       .vol_fstat = logical_vol_fstat, .snap_list = logical_snap_list,
 	       .snap_stat = logical_snap_stat, .snap_create = logical_snap_create,

@@ -17,6 +17,8 @@
 #include "backends/model/volume_space.h"
 #include "backends/model/volumes.h"
 
+#define IMAGE_UNIT 512 /* what qemu-img rounds the disk inside an image up to */
+
 enum volume_class volume_class(const struct use *u)
 {
 	return USE_HAS(u, volume_class) ? u->backend->volume_class(u->pool) :
@@ -398,6 +400,19 @@ int volume_setattr(struct pool *p, const char *name, const struct vol_attr *a,
 	if (r == 0)
 		volume_event_by_file(p, name);
 	return r;
+}
+
+uint64_t volume_size_meant(const struct use *u, const char *format, uint64_t size,
+			   uint64_t now)
+{
+	uint64_t unit = 0;
+
+	if (format && strcmp(format, "raw"))
+		unit = IMAGE_UNIT;
+	else if (USE_HAS(u, vol_unit))
+		unit = u->backend->vol_unit(u->pool);
+	/* nothing is meant to be nothing: who says so reads zeros afterwards */
+	return size && size < now && now - size < unit ? now : size;
 }
 
 int volume_resize_in(struct pool *p, const struct use *u, const char *name, uint64_t size,

@@ -31,6 +31,13 @@ void volume_overlay(struct pool *p, const struct use *u, const char *name,
 		    struct vol_stat *st);
 int volume_setattr_in(struct pool *p, const struct use *u, const char *name,
 		      const struct vol_attr *a, struct call *call, struct error *err);
+/*
+ * What is meant by a size that is not said to shrink it: the one that there is now, where
+ * it would be rounded up to that. So the same can be asked for twice. format: of an image
+ * in a file, else NULL.
+ */
+uint64_t volume_size_meant(const struct use *u, const char *format, uint64_t size,
+			   uint64_t now);
 /* Resizes by name what is not a file: for good, open or not. */
 int volume_resize_in(struct pool *p, const struct use *u, const char *name, uint64_t size,
 		     unsigned flags, struct call *call, struct error *err);

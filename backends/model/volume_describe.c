@@ -202,6 +202,11 @@ static int shrink(struct pool *p, const struct use *u, const char *name, uint64_
 	return r;
 }
 
+static const char *image_format(const struct use *u, const struct volume_spec *s)
+{
+	return volume_class(u) == VOLUMES_ARE_FILES ? s->format : NULL;
+}
+
 /* "10G", or "shrink 10G". */
 static int store_capacity(struct pool *p, const struct use *u, const char *name,
 			  const char *value, struct call *call, struct error *err)
@@ -217,6 +222,8 @@ static int store_capacity(struct pool *p, const struct use *u, const char *name,
 		r = describe(p, u, name, &now, call, err);
 	if (r < 0)
 		return r;
+	if (!smaller)
+		size = volume_size_meant(u, image_format(u, &now), size, now.capacity);
 	if (smaller && size > now.capacity)
 		return error_set(err, EINVAL,
 				 "volume '%s' has %" PRIu64 " bytes: that is no shrinking; "
@@ -264,8 +271,6 @@ static bool same(const char *want, const char *is)
 static const char *what_differs(const struct volume_spec *want,
 				const struct volume_spec *is)
 {
-	if (want->has_capacity && want->capacity < is->capacity)
-		return "capacity";
 	/* "none", a partition for nothing in particular, is what no <format> means */
 	if (!same(want->format, is->format) && strcmp(want->format, "none"))
 		return "format";
@@ -308,10 +313,15 @@ static int apply(struct pool *p, const struct use *u, const char *name,
 	AUTO_VOLUME_SPEC struct volume_spec is = VOLUME_SPEC_INIT;
 	int r = describe(p, u, name, &is, call, err);
 	const char *differs;
+	uint64_t capacity;
 
 	if (r < 0)
 		return r;
-	differs = what_differs(want, &is);
+	capacity = is.capacity;
+	if (want->has_capacity)
+		capacity = volume_size_meant(u, image_format(u, &is), want->capacity,
+					     is.capacity);
+	differs = capacity < is.capacity ? "capacity" : what_differs(want, &is);
 	if (differs)
 		return error_set(err, EINVAL,
 				 "volume '%s' exists, and its <%s> is another: only permissions "
@@ -323,8 +333,8 @@ static int apply(struct pool *p, const struct use *u, const char *name,
 
 	struct vol_attr a = new_permissions(want, &is);
 
-	if (want->has_capacity && want->capacity > is.capacity)
-		r = grow(p, u, name, want->capacity, call, err);
+	if (capacity > is.capacity)
+		r = grow(p, u, name, capacity, call, err);
 	if (r == 0 && a.mask) {
 		r = volume_setattr_in(p, u, name, &a, call, err);
 		if (r == 0)

@@ -27,8 +27,9 @@ struct volume_handle {
 	uint64_t snap_size;
 
 	/* Guarded by the volume's space.lock: an O_TRUNC writer of a sized volume owes
-	 * zeros from high on; wrote: something, to an unsized one. */
-	bool truncated, wrote;
+	 * zeros from high on, as does one that emptied a volume which nobody had written
+	 * to; wrote: something, to an unsized one. */
+	bool truncated, emptied, wrote;
 	uint64_t high;
 
 	atomic_bool unflushed; /* something was written since the last flush */

@@ -214,8 +214,11 @@ static int resize_in_turn(struct pool *p, const struct use *u, struct volume *v,
 			  uint64_t size, unsigned flags, struct call *call,
 			  struct error *err)
 {
-	int r = check_smaller(u, v, size, v->space.size, flags, err);
+	int r;
 
+	if (!(flags & RESIZE_SHRINK))
+		size = volume_size_meant(u, NULL, size, v->space.size);
+	r = check_smaller(u, v, size, v->space.size, flags, err);
 	if (r == 0 && size != v->space.size)
 		r = resize(u, v, size, flags, call, err);
 	return r < 0 ? r : make_sized(p, v, err);
@@ -369,8 +372,21 @@ static bool owes_zeros(struct volume_handle *h)
 {
 	const struct volume_space *s = handle_space(h);
 
-	return (h->truncated && (h->flags & O_TRUNC || h->high)) ||
+	return (h->truncated && (h->flags & O_TRUNC || h->emptied || h->high)) ||
 	       (s->unsized && s->begun);
+}
+
+/* As qemu-img makes a file: what nobody has written to is cut to nothing before it gets
+ * its size. As with O_TRUNC that leaves the size, and what it gets reads as zeros. */
+static bool empties(struct volume_handle *h, uint64_t size)
+{
+	struct volume_space *s = handle_space(h);
+
+	SCOPED_LOCK(&s->lock);
+	if (size || !s->size || !s->unsized || s->begun)
+		return false;
+	h->truncated = h->emptied = true;
+	return true;
 }
 
 static int ftruncate_in_turn(struct volume_handle *h, uint64_t size, struct io_late *late,
@@ -381,6 +397,8 @@ static int ftruncate_in_turn(struct volume_handle *h, uint64_t size, struct io_l
 	bool larger = size > s->size;
 	int r;
 
+	if (empties(h, size))
+		return 0;
 	if (!owes_zeros(h))
 		return resize_in_turn(h->pool, &h->use, v, size, 0, call, err);
 	if (!h->truncated)

@@ -102,6 +102,19 @@ if command -v qemu-img >/dev/null; then
 	is qcow2 info/q/format
 	is 21474836480 info/q/capacity
 	qemu-img check -q volumes/q
+	# the disk inside has whole sectors, and may be asked for as often as one likes
+	odd="<volume><capacity>1000000001</capacity><target><format type='qcow2'/></target></volume>"
+	mkdir info/odd
+	for _ in 1 2; do
+		put info/odd/xml "$odd"
+		is 1000000512 info/odd/capacity
+	done
+	put info/odd/capacity 99999MB
+	for _ in 1 2; do
+		put info/odd/capacity 100000000001
+		is 100000000512 info/odd/capacity
+	done
+	refuse EINVAL shrink put info/odd/capacity 100000000000
 	mkdir info/child
 	put info/child/format qcow2
 	put info/child/backing "$tmp/a/q"

@@ -79,6 +79,29 @@ is $((12 * M)) info/old/capacity
 fallocate -l $((16 * M)) volumes/old
 eventually 2 size $((16 * M)) volumes/old
 
+# what would be rounded up to the size that there is asks for nothing, however often
+for _ in 1 2; do
+	truncate -s $((13 * M)) volumes/again
+	size $((16 * M)) volumes/again
+	put info/again/capacity 14M
+	put info/again/xml '<volume><capacity unit="M">15</capacity></volume>'
+	is $((16 * M)) info/again/capacity
+done
+refuse EPERM 'shrink' truncate -s $((12 * M)) volumes/again
+refuse EINVAL 'shrink' put info/again/capacity 12M
+touch volumes/least
+truncate -s 0 volumes/least
+size $((4 * M)) volumes/least
+rm volumes/again volumes/least
+if command -v qemu-img >/dev/null; then # which truncates to nothing what it has just made
+	qemu-img create -q -f raw volumes/qemu 9M
+	size $((12 * M)) volumes/qemu
+	rm volumes/qemu
+	qemu-img convert -O raw "$tmp/sparse" volumes/qemu
+	cmp -n $((10 * M)) "$tmp/sparse" volumes/qemu || fail "what qemu-img converted differs"
+	rm volumes/qemu
+fi
+
 # truncate, not a write, makes this one: it is sized
 truncate -s $((8 * M)) volumes/made
 size $((8 * M)) volumes/made
