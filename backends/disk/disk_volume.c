@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "backends/common/block_luks.h"
 #include "backends/common/block_volumes.h"
 #include "backends/disk/disk.h"
 
@@ -192,49 +191,17 @@ static int kind_of(const struct disk_pool *p, const struct disk_table *t,
 	return 0;
 }
 
-/* One that cannot be encrypted is not left as one that is not. */
-static int encrypt(struct disk_pool *p, unsigned number, const struct kernel_part *part,
-		   const struct block_luks *luks, struct call *call, struct error *err)
+static int check_spec(const char *name, const struct volume_spec *spec, struct error *err)
 {
-	AUTO_FREE char *node = NULL;
-	struct error ignored;
-	char number_[16];
-	int r;
-
-	if (!luks->options.len)
-		return 0;
-	r = block_device_path(part->device, &node, err);
-	if (r == 0)
-		r = block_luks_make(luks, node, call, err);
-	if (r == 0)
-		return 0;
-	snprintf(number_, sizeof(number_), "%u", number);
-
-	const char *const remove[] = { "remove", number_, NULL };
-
-	disk_change(p, number, remove, call, &ignored);
-	return r;
-}
-
-static int plan_volume(struct disk_pool *p, const char *name, const char *format,
-		       const struct volume_spec *spec, struct block_luks *luks,
-		       uint64_t *size, struct error *err)
-{
-	int r;
-
+	if (spec->encryption.format)
+		return error_set(err, EOPNOTSUPP,
+				 "partition '%s' is not encrypted by making it: use "
+				 "cryptsetup(8) on it",
+				 name);
 	if (spec->backing.path)
 		return error_set(err, EOPNOTSUPP,
 				 "partition '%s' cannot have a backing store", name);
-	if (spec->encryption.format && !strcmp(format, "extended"))
-		return error_set(err, EINVAL,
-				 "partition '%s' holds the tables of the logical ones, "
-				 "which cannot be encrypted",
-				 name);
-	r = block_luks_plan(&p->host, spec, luks, err);
-	/* of no bytes is as small as it can be */
-	return r < 0 ? r
-		     : block_luks_room(luks, spec->has_capacity ? spec->capacity : 0,
-				       size, err);
+	return 0;
 }
 
 int disk_vol_create(void *pool, const char *name, const struct volume_spec *spec,
@@ -242,14 +209,12 @@ int disk_vol_create(void *pool, const char *name, const struct volume_spec *spec
 {
 	struct disk_pool *p = pool;
 	AUTO_TABLE struct disk_table table = { 0 };
-	AUTO_BLOCK_LUKS struct block_luks luks = { 0 };
 	const char *format = spec->format ? spec->format : "none";
-	char number_[16], size_[32];
-	uint64_t size = 0;
+	char number_[16], size[32];
 	enum disk_kind kind = DISK_PRIMARY;
 	struct kernel_part part;
 	unsigned number = 0;
-	int r = plan_volume(p, name, format, spec, &luks, &size, err);
+	int r = check_spec(name, spec, err);
 
 	if (r == 0)
 		r = disk_get(p, call, &table, err);
@@ -258,16 +223,16 @@ int disk_vol_create(void *pool, const char *name, const struct volume_spec *spec
 	if (r < 0)
 		return r;
 	snprintf(number_, sizeof(number_), "%u", number);
-	snprintf(size_, sizeof(size_), "%" PRIu64, size);
+	/* of no bytes is as small as it can be */
+	snprintf(size, sizeof(size), "%" PRIu64, spec->has_capacity ? spec->capacity : 0);
 
 	const char *const create[] = { "create", number_, disk_kind_name(kind),
-				       format,	 size_,	  NULL };
+				       format,	 size,	  NULL };
 
 	r = disk_change(p, number, create, call, err);
-	if (r < 0 || kernel_find_number(&p->disk, number, &part) < 0)
-		return r;
-	block_settle(part.device, call->deadline_ns);
-	return encrypt(p, number, &part, &luks, call, err);
+	if (r == 0 && kernel_find_number(&p->disk, number, &part) == 0)
+		block_settle(part.device, call->deadline_ns);
+	return r;
 }
 
 /* -- changing -- */
