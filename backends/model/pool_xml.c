@@ -43,6 +43,7 @@ static int read_name(const struct xml_element *root, const struct pool_type *typ
 		     const char *default_name, struct pool_spec *out, struct error *err)
 {
 	struct pool_source *s = &out->source;
+	const struct xml_element *e = xml_first(root, "name");
 	int r = xml_string(root, "name", &out->name, err);
 
 	if (r < 0)
@@ -54,11 +55,10 @@ static int read_name(const struct xml_element *root, const struct pool_type *typ
 	if (!out->name && !(out->name = strdup(default_name)))
 		return no_memory(err);
 	if (strchr(out->name, '/'))
-		return xml_refuse(xml_first(root, "name"), err,
-				  "name %s cannot contain '/'", out->name);
+		return xml_refuse(e ? e : root, err, "name %s cannot contain '/'",
+				  out->name);
 	if (strchr(out->name, '\n'))
-		return xml_refuse(xml_first(root, "name"), err,
-				  "invalid char in name: \\n");
+		return xml_refuse(e ? e : root, err, "invalid char in name: \\n");
 	if (!s->name && (type->prints & SOURCE_NAME_DEFAULT) &&
 	    !(s->name = strdup(out->name)))
 		return no_memory(err);
