@@ -13,7 +13,7 @@
 #include "nodes/table.h"
 
 #define SCRATCH_LIMIT (4u << 20)  /* bytes of one */
-#define SCRATCH_TOTAL (64u << 20) /* bytes of all */
+#define SCRATCH_TOTAL (64u << 20) /* bytes of all, as they are allocated */
 #define SCRATCH_COUNT 10000
 #define SCRATCH_AGE   (3600 * NS_PER_S)
 #define HIDDEN_AGE    (60 * NS_PER_S)
@@ -62,7 +62,7 @@ static void put(struct scratch *s)
 {
 	if (--s->refs)
 		return;
-	total -= s->data.len;
+	total -= s->data.cap;
 	buf_free(&s->data);
 	free(s->volume);
 	free(s->name);
@@ -260,16 +260,17 @@ static int fill(struct scratch *s, const void *data, size_t size, uint64_t off)
 		return -EFBIG;
 
 	size_t end = off + size, grown = end > s->data.len ? end - s->data.len : 0;
+	size_t had = s->data.cap;
 
-	if (total + grown > SCRATCH_TOTAL)
+	if (end >= had && total + grown > SCRATCH_TOTAL)
 		return -ENOSPC;
 	if (buf_reserve(&s->data, grown) < 0)
 		return -ENOMEM;
+	total += s->data.cap - had;
 	if (grown) {
 		memset(s->data.data + s->data.len, 0, grown);
 		s->data.len = end;
 		s->data.data[end] = '\0';
-		total += grown;
 	}
 	if (size)
 		memcpy(s->data.data + off, data, size);
@@ -381,8 +382,11 @@ static int set_size(struct scratch *s, uint64_t size, struct error *err)
 	if (r < 0)
 		return error_code(err, -r, "cannot extend the scratch file '%s'",
 				  s->name);
-	total -= s->data.len - size;
 	s->data.len = size;
+	if (!size) {
+		total -= s->data.cap;
+		buf_free(&s->data);
+	}
 	clock_gettime(CLOCK_REALTIME, &s->mtime);
 	return 0;
 }

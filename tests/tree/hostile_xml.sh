@@ -86,6 +86,21 @@ try:
 except OSError as e:
     assert e.errno in (errno.EFBIG, errno.ENOSPC, errno.EINVAL), e
 assert written < 64 << 20, "a scratch file of 64 MiB"
+os.unlink(storage + "/pools/a/scratch")
+# nor when they are cut to next to nothing
+try:
+    for i in range(100):
+        with open(storage + "/pools/a/cut%d" % i, "wb", 0) as f:
+            f.write(big[:3 << 20])
+            f.truncate(1)
+    assert False, "memory for a hundred files of 3 MiB"
+except OSError as e:
+    assert e.errno == errno.ENOSPC, e
+for j in range(i + 1):
+    os.unlink(storage + "/pools/a/cut%d" % j)
+with open(storage + "/pools/a/again", "wb", 0) as f:
+    f.write(big[:3 << 20])
+os.unlink(storage + "/pools/a/again")
 # values
 for name in ["ctl", "autostart", "protected", "info/v/capacity", "info/v/ctl"]:
     refused(storage + "/pools/a/" + name, big[:1 << 20])
