@@ -79,18 +79,19 @@ int secrets_list(int (*each)(void *arg, const char *id), void *arg, struct error
 	return store_list("secrets", each, arg, err);
 }
 
-/* A usage name as a file name. */
-static void encode_usage(const char *usage, char id[NAME_MAX + 1])
+/* A usage name as a file name; false: no name is as long, and a cut one is another's. */
+static bool encode_usage(const char *usage, char id[NAME_MAX + 1])
 {
 	size_t n = 0;
 
-	for (; *usage && n + 3 < NAME_MAX; usage++) {
+	for (; *usage && n + (*usage == '/' ? 3 : 1) <= NAME_MAX; usage++) {
 		if (*usage == '/')
 			n += sprintf(id + n, "%%2F");
 		else
 			id[n++] = *usage;
 	}
 	id[n] = '\0';
+	return !*usage;
 }
 
 static void lower(char *text)
@@ -106,8 +107,10 @@ int secret_get(const struct secret_ref *ref, struct buf *value, struct error *er
 
 	if (ref->uuid)
 		snprintf(id, sizeof(id), "%s", ref->uuid);
-	else
-		encode_usage(ref->usage ? ref->usage : "", id);
+	else if (!encode_usage(ref->usage ? ref->usage : "", id))
+		return error_set(err, ENAMETOOLONG,
+				 "the usage name '%.60s…' is too long for a secret",
+				 ref->usage);
 	r = secret_path(id, path, err);
 	if (r < 0)
 		return r;

@@ -233,6 +233,7 @@ static void test_secrets(void **state)
 	WIPED_BUF struct buf value = { 0 };
 	AUTO_BUF struct buf names = { 0 };
 	struct error err = { 0 };
+	char longer[400] = "";
 	struct stat st;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -257,6 +258,16 @@ static void test_secrets(void **state)
 	assert_true(secret_exists("iscsi%2Fhost", NULL));
 	assert_int_equal(secret_remove("iscsi%2Fhost", NULL), 0);
 	assert_int_equal(secret_remove("iscsi%2Fhost", NULL), -ENOENT);
+	memset(longer, 'l', sizeof(longer) - 1);
+	longer[250] = '\0';
+	assert_int_equal(secret_store(longer, "c", 1, NULL), 0);
+	longer[250] = 'l'; /* not that one's secret */
+	assert_int_equal(secret_get(&(struct secret_ref){ .usage = longer }, &value, &err),
+			 -ENAMETOOLONG);
+	longer[250] = '\0';
+	assert_int_equal(secret_get(&(struct secret_ref){ .usage = longer }, &value, &err),
+			 0);
+	assert_int_equal(secret_remove(longer, NULL), 0);
 	secrets_list(collect, &names, NULL);
 	assert_string_equal(names.data, "aabbccdd-1111-2222-3333-444455556666 ");
 }
