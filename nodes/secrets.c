@@ -49,7 +49,9 @@ static ssize_t secret_write(struct handle *h, const void *data, size_t size, uin
 		return refuse_long(h, err);
 	if (!off)
 		keep_before(h);
-	if (buf_add(&whole, h->text.data, h->text.len) < 0 ||
+	/* at once: one that grows leaves its bytes behind */
+	if (buf_reserve(&whole, h->text.len + size) < 0 ||
+	    buf_add(&whole, h->text.data, h->text.len) < 0 ||
 	    buf_add(&whole, data, size) < 0)
 		return error_set(err, ENOMEM, "cannot store the secret: out of memory");
 	r = secret_store(h->node.name, whole.data, whole.len, err);
