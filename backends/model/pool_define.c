@@ -112,6 +112,7 @@ int pool_define(struct pool *p, const char *text, size_t len, struct call *call,
 	if (!r)
 		r = pools_define(p, d, &first, err);
 	if (r < 0) {
+		err->code = -r; /* where memory was lacking there is no sentence yet */
 		error_prefix(err, "cannot define pool '%s'", name);
 		return r;
 	}
