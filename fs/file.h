@@ -42,9 +42,7 @@ struct file {
 	/* directories */
 	pthread_mutex_t listing_lock;
 	struct listing listing;
-	uint64_t ino;
-	bool taken, read; /* the listing is there; some of it was given */
-	unsigned changes; /* of the inode, when it was taken */
+	bool read; /* some of the listing was given */
 };
 
 /* A directory, or with h a file, that has no id yet. Takes a reference on the inode.

@@ -50,8 +50,6 @@ struct open_reply {
 /* libfuse's names for these differ by version, the kernel's headers lack
  * the newer ones. */
 #define OPEN_DIRECT_IO       (1u << 0)
-#define OPEN_KEEP_CACHE      (1u << 1)
-#define OPEN_CACHE_DIR       (1u << 3)
 #define OPEN_NO_FLUSH        (1u << 5)
 #define OPEN_PARALLEL_WRITES (1u << 6)
 #define OPEN_PASSTHROUGH     (1u << 7)

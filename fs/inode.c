@@ -223,19 +223,6 @@ uint64_t inode_known(const struct node *n)
 	return i ? i->id : 0;
 }
 
-uint64_t inode_changed(const struct node *n)
-{
-	uint64_t hash = node_hash(n);
-
-	SCOPED_LOCK(&lock);
-	struct inode *i = find_node(n, hash);
-
-	if (!i)
-		return 0;
-	atomic_fetch_add(&i->changes, 1);
-	return i->id;
-}
-
 void inode_detach(const struct node *n)
 {
 	uint64_t hash = node_hash(n);

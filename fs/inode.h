@@ -9,7 +9,6 @@
  */
 #pragma once
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,8 +35,6 @@ struct inode {
 	unsigned refs;
 	bool named;      /* in the map by node: a lookup of its address finds it */
 	bool gone;       /* its name is gone, or another's */
-	atomic_uint changes; /* of a directory's names, counted as they are told */
-	atomic_uint listed;  /* changes + 1 when the kernel last read, and keeps, all */
 };
 
 #define INODE_ROOT 1
@@ -55,9 +52,6 @@ void inode_put(struct inode *i);
 uint64_t inode_lookup(struct node *n);
 void inode_forget(uint64_t id, uint64_t lookups);
 
-/* The kernel is about to be told of a change: counts it. The id; 0: the kernel does not
- * know it. */
-uint64_t inode_changed(const struct node *n);
 /* The name is gone: a new object under it gets a new inode. */
 void inode_detach(const struct node *n);
 /* The inode of from, if any, follows to a new address. Consumes *to. */

@@ -187,7 +187,7 @@ static void tell_when_free(uint64_t ino, const char *name)
 static void sweep_directory(void *arg, const struct node *dir, const char *name)
 {
 	AUTO_BUF struct buf names = { 0 };
-	uint64_t ino = inode_changed(dir);
+	uint64_t ino = inode_known(dir);
 
 	if (!ino)
 		return;
@@ -344,7 +344,7 @@ static void add_notice(struct channel *c, uint64_t ino, const char *name)
 
 static void on_affected(void *arg, const struct node *n, const char *name)
 {
-	uint64_t ino = inode_changed(n);
+	uint64_t ino = inode_known(n);
 
 	if (!ino || (name && own_has(ino, name)))
 		return;

@@ -1,9 +1,6 @@
 /*
  * Directories: a snapshot of names is taken at opendir and read by position. Offset 1 is
  * behind ".", 2 behind "..", and the rest are the listing's positions plus 2.
- *
- * Where the kernel keeps what it read (FOPEN_CACHE_DIR) and nothing has changed since, no
- * snapshot is taken before it asks.
  */
 #include "fs/ops.h"
 
@@ -21,7 +18,6 @@
 
 static int take_listing(struct file *f, struct call *call, struct error *err)
 {
-	unsigned changes = atomic_load(&f->inode->changes);
 	struct listing fresh = { 0 };
 	int ret = node_list(f->node, &fresh, call, err);
 
@@ -31,27 +27,18 @@ static int take_listing(struct file *f, struct call *call, struct error *err)
 	}
 	listing_free(&f->listing);
 	f->listing = fresh;
-	f->changes = changes;
-	f->taken = true;
 	f->read = false;
 	return 0;
-}
-
-static bool kernel_keeps(struct inode *i, const struct node *n)
-{
-	return node_caching(n).keep_dir &&
-	       atomic_load(&i->listed) == atomic_load(&i->changes) + 1;
 }
 
 static int run_opendir(struct request *r, struct error *err)
 {
 	struct file *f = file_new(r->inode, r->node, NULL, r->flags);
-	int ret = 0;
+	int ret;
 
 	if (!f)
 		return error_set(err, ENOMEM, "out of memory");
-	if (!kernel_keeps(r->inode, r->node))
-		ret = take_listing(f, &r->call, err);
+	ret = take_listing(f, &r->call, err);
 	if (ret < 0)
 		file_put(f);
 	else
@@ -76,10 +63,6 @@ static void reply_opendir(struct request *r)
 		return;
 	}
 	o.fh = f->id;
-	if (node_caching(r->node).keep_dir)
-		o.flags |= OPEN_CACHE_DIR;
-	if (!f->taken)
-		o.flags |= OPEN_KEEP_CACHE;
 	if (compat_reply_open(r->req, &o) == -ENOENT && (f = file_withdraw(o.fh)))
 		file_put(f);
 }
@@ -198,14 +181,10 @@ static void fill(struct request *r, struct file *f, adder *add)
 		unsigned char type;
 		size_t next = listing_at(&f->listing, off - DOTS, &name, &type);
 
-		if (!next)
-			break;
-		if (!add(r, name, type, next + DOTS))
+		if (!next || !add(r, name, type, next + DOTS))
 			return;
 		off = next + DOTS;
 	}
-	if (r->out.buf.len == 0)
-		atomic_store(&f->inode->listed, f->changes + 1);
 }
 
 static int read_names(struct request *r, adder *add, struct error *err)
@@ -217,7 +196,7 @@ static int read_names(struct request *r, adder *add, struct error *err)
 		return error_set(err, ENOMEM, "out of memory");
 
 	SCOPED_LOCK(&f->listing_lock);
-	if (!f->taken || (r->off == 0 && f->read)) /* rewinddir shows the present state */
+	if (r->off == 0 && f->read) /* rewinddir shows the present state */
 		ret = take_listing(f, &r->call, err);
 	if (ret < 0)
 		return ret;

@@ -58,7 +58,6 @@ void node_path(const struct node *n, char *path, size_t size);
 /* How the kernel may cache this node. */
 struct caching {
 	double entry_s, attr_s; /* timeouts in seconds */
-	bool keep_dir;          /* FOPEN_CACHE_DIR: changes are told by nodes_affected */
 };
 struct caching node_caching(const struct node *n);
 
