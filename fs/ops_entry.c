@@ -92,10 +92,7 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
 
 static int run_link(struct request *r, struct error *err)
 {
-	char path[300];
-
-	node_path(r->node, path, sizeof(path));
-	return error_set(err, EPERM, "'%s/%s': there are no hard links here", path,
+	return error_set(err, EPERM, "cannot make '%s': there are no hard links here",
 			 r->name);
 }
 

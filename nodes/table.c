@@ -152,7 +152,11 @@ int node_setattr(const struct node *n, const struct node_attr *a, struct call *c
 	if (n->row->kind->setattr)
 		return n->row->kind->setattr(n, a, call, err);
 	if (a->attr.mask & (VOL_MODE | VOL_UID | VOL_GID))
-		return cannot(n, EPERM, "change mode or owner of", err);
+		return error_set(err, EPERM, "mode and owner of '%s' come from %s",
+				 n->row->name,
+				 n->row->kind == &volumes_kind ?
+					 "the pool's directory, else from the mount options" :
+					 "the mount options");
 	if (a->attr.mask & NODE_SIZE)
 		return cannot(n, EPERM, "truncate", err);
 	return 0;
@@ -162,8 +166,13 @@ int node_make(const struct node *dir, const char *name, mode_t type, struct node
 	      struct stat *st, struct call *call, struct error *err)
 {
 	st->st_ino = 0;
-	if (!dir->row->kind->make || (type != S_IFREG && type != S_IFDIR))
-		return cannot(dir, EPERM, "make anything of that kind in", err);
+	if (!dir->row->kind->make)
+		return error_set(err, EPERM, "cannot make '%s': nothing is made here", name);
+	if (type != S_IFREG && type != S_IFDIR)
+		return error_set(err, EPERM,
+				 "cannot make '%s': there are no links, pipes, sockets and "
+				 "devices here",
+				 name);
 
 	int r = dir->row->kind->make(dir, name, type, out, st, call, err);
 
@@ -178,7 +187,7 @@ int node_remove(const struct node *dir, const char *name, bool directory,
 		struct call *call, struct error *err)
 {
 	if (!dir->row->kind->remove)
-		return cannot(dir, EPERM, "remove anything from", err);
+		return error_set(err, EPERM, "'%s' cannot be removed", name);
 	return dir->row->kind->remove(dir, name, directory, call, err);
 }
 
@@ -188,7 +197,7 @@ int node_rename(const struct node *dir, const char *name, const struct node *to_
 {
 	*moved = (struct node){ 0 };
 	if (!dir->row->kind->rename)
-		return cannot(dir, EPERM, "rename anything in", err);
+		return error_set(err, EPERM, "'%s' cannot be renamed", name);
 	return dir->row->kind->rename(dir, name, to_dir, to_name, flags, moved, call,
 				      err);
 }

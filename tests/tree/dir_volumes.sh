@@ -38,9 +38,9 @@ echo b >b
 mv -n old b
 is b b
 refuse EPERM 'link' ln old hard
-refuse EPERM '' ln -s old soft
+refuse EPERM 'no links, pipes' ln -s old soft
 refuse EPERM '' mkdir directory
-refuse EPERM '' mkfifo fifo
+refuse EPERM 'no links, pipes' mkfifo fifo
 
 # sizes
 truncate -s 1M t
