@@ -257,10 +257,15 @@ static int busy(const struct volume *v, struct error *err)
 				 v->name, v->doing);
 	if (pid) {
 		process_name(pid, name);
+		if (!*name)
+			return error_set(err, EBUSY,
+					 "volume '%s' is in use: process %d, which has "
+					 "ended, opened it, perhaps for a loop device "
+					 "(losetup -l)",
+					 v->name, (int)pid);
 		return error_set(err, EBUSY,
-				 "volume '%s' is in use: process %d%s%s%s has it open",
-				 v->name, (int)pid, *name ? " (" : "", name,
-				 *name ? ")" : "");
+				 "volume '%s' is in use: process %d (%s) has it open",
+				 v->name, (int)pid, name);
 	}
 	return error_set(err, EBUSY, "volume '%s' is in use", v->name);
 }

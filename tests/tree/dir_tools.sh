@@ -38,6 +38,7 @@ if [ "$(id -u)" = 0 ] && loop=$(losetup --show -f fs 2>/dev/null); then
 		cp /bin/ls "$tmp/mnt/ls"
 		sync
 		cmp /bin/ls "$tmp/mnt/ls"
+		refuse EBUSY 'loop device' put ../ctl stop
 		umount "$tmp/mnt"
 	fi
 	losetup -d "$loop"
