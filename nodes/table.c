@@ -145,21 +145,34 @@ int node_stat(const struct node *n, struct stat *st, struct call *call, struct e
 	return n->row->kind->stat ? n->row->kind->stat(n, st, call, err) : 0;
 }
 
+int node_keeps_owner(const struct node *n, const struct node_attr *a,
+		     const struct stat *st, struct error *err)
+{
+	unsigned mask = a->attr.mask;
+
+	if ((!(mask & VOL_MODE) || a->attr.mode == (st->st_mode & 07777)) &&
+	    (!(mask & VOL_UID) || a->attr.uid == st->st_uid) &&
+	    (!(mask & VOL_GID) || a->attr.gid == st->st_gid))
+		return 0;
+	return error_set(err, EPERM, "mode and owner of '%s' come from %s", n->row->name,
+			 n->row->kind == &volumes_kind ?
+				 "the pool's directory, else from the mount options" :
+				 "the mount options");
+}
+
 /* Times are accepted everywhere: touch and editors set them. */
 int node_setattr(const struct node *n, const struct node_attr *a, struct call *call,
 		 struct error *err)
 {
+	struct stat st;
+	int r;
+
 	if (n->row->kind->setattr)
 		return n->row->kind->setattr(n, a, call, err);
-	if (a->attr.mask & (VOL_MODE | VOL_UID | VOL_GID))
-		return error_set(err, EPERM, "mode and owner of '%s' come from %s",
-				 n->row->name,
-				 n->row->kind == &volumes_kind ?
-					 "the pool's directory, else from the mount options" :
-					 "the mount options");
 	if (a->attr.mask & NODE_SIZE)
 		return cannot(n, EPERM, "truncate", err);
-	return 0;
+	r = node_stat(n, &st, call, err);
+	return r < 0 ? r : node_keeps_owner(n, a, &st, err);
 }
 
 int node_make(const struct node *dir, const char *name, mode_t type, struct node *out,

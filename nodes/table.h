@@ -107,6 +107,11 @@ struct row {
 /* A call that asks nobody: pool_stat and the like answer it with what was last known. */
 struct call no_wait(const struct call *call, struct pool *p);
 
+/* Where mode and owner cannot be changed: 0 where they are what st says, as cp -p and tar
+ * set them again; else -EPERM. */
+int node_keeps_owner(const struct node *n, const struct node_attr *a,
+		     const struct stat *st, struct error *err);
+
 /* What documents share with values. */
 int value_stat(const struct node *n, struct stat *st, struct call *call,
 	       struct error *err);

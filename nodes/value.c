@@ -127,13 +127,13 @@ static ssize_t value_write(struct handle *h, const void *data, size_t size, uint
 static int value_setattr(const struct node *n, const struct node_attr *a,
 			 struct call *call, struct error *err)
 {
-	if (a->attr.mask & (VOL_MODE | VOL_UID | VOL_GID))
-		return error_set(err, EPERM,
-				 "mode and owner of '%s' come from the mount options", n->row->name);
+	struct stat st;
+
 	if ((a->attr.mask & NODE_SIZE) && a->size)
 		return error_set(err, EINVAL, "'%s' has the size of its value",
 				 n->row->name);
-	return 0;
+	stat_defaults(n, &st);
+	return node_keeps_owner(n, a, &st, err);
 }
 
 struct executor *value_where(const struct node *n, enum node_op op, bool *verb)

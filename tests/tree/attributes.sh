@@ -35,6 +35,17 @@ printf 'stop' >ctl
 is inactive state
 printf 'start' >ctl
 
+# mode and owner are fixed, and may be set to what they are, as cp -p does
+echo 0 >"$tmp/value"
+cp -p "$tmp/value" autostart
+is 0 autostart
+put autostart 1
+chmod "$(stat -c %a volumes)" volumes
+[ "$(id -u)" != 0 ] || chown 0:0 . ctl volumes
+refuse EPERM 'mount options' chmod 600 autostart
+refuse EPERM 'mount options' chmod 700 .
+refuse EPERM "pool's directory" chmod 700 volumes
+
 # read-only files are that
 for name in state uuid type capacity allocation available error xml.saved; do
 	if put "$name" x 2>/dev/null; then
