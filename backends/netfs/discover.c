@@ -7,7 +7,8 @@
 
 static int ask(const char *host, struct buf *said, struct call *call, struct error *err)
 {
-	const char *const argv[] = { "showmount", "--no-headers", "--exports", host, NULL };
+	const char *const argv[] = { "showmount", "--no-headers", "--exports",
+				     "--",	  host,		  NULL };
 	struct run run = { .argv = argv,
 			   .output = said,
 			   .deadline_ns = call->deadline_ns,

@@ -155,8 +155,8 @@ int share_mount(const struct pool_spec *spec, const struct host *host,
 	/* the helper itself: what mount(8) hands on to it is mount's affair */
 	const char *const cifs[] = { "mount.cifs", s->source, spec->target, "-o", options,
 				     NULL };
-	const char *const other[] = { "mount",   "-t",      types[s->kind], "-o",
-				      options, s->source, spec->target,   NULL };
+	const char *const other[] = { "mount", "-t",      types[s->kind], "-o", options,
+				      "--",    s->source, spec->target,   NULL };
 	struct run run = { .argv = s->kind == NETFS_CIFS ? cifs : other,
 			   .fds = fds,
 			   .deadline_ns = call->deadline_ns,
