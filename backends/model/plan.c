@@ -200,11 +200,9 @@ int backing_check(const char *path, struct error *err)
 			 path);
 }
 
-static int store_format(struct pool *p, struct volume_spec *s, const char *value,
-			struct error *err)
+static int store_format(const struct pool_type *type, struct volume_spec *s,
+			const char *value, struct error *err)
 {
-	const struct pool_type *type = pool_type(p);
-
 	if (!type || !type->volume_formats)
 		return error_set(err, EOPNOTSUPP,
 				 "volumes of a pool of type '%s' have no format",
@@ -239,7 +237,7 @@ int plan_store(struct pool *p, const char *name, const char *field, const char *
 	       struct error *err)
 {
 	struct plans *ps = volumes_plans(pool_volumes(p));
-
+	const struct pool_type *type = pool_type(p);
 	bool backing = !strcmp(field, "backing");
 	int r = backing ? backing_check(value, err) : 0;
 
@@ -252,7 +250,7 @@ int plan_store(struct pool *p, const char *name, const char *field, const char *
 	if (!plan)
 		return error_set(err, ENOENT, "no volume '%s' is planned", name);
 	if (!strcmp(field, "format"))
-		return store_format(p, &plan->spec, value, err);
+		return store_format(type, &plan->spec, value, err);
 	if (backing)
 		return store_backing(&plan->spec, value, err);
 	if (!strcmp(field, "allocation"))
