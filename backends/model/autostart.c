@@ -58,7 +58,7 @@ static void submit(struct pool *p, void (*run)(struct task *))
 	pool_unref(p);				 /* not the last: the caller has one */
 }
 
-void autostart_submit(struct pool *p, bool if_active)
+static void submit_start(struct pool *p, bool if_active)
 {
 	SCOPED_POOL(p);
 
@@ -118,7 +118,7 @@ static int start_one(void *arg, struct pool *p)
 	look = p->now && (store_read_only() || mark_is_set(p->name, p->now->spec.uuid));
 	pthread_mutex_unlock(&p->lock);
 	if (start || look)
-		autostart_submit(p, !start);
+		submit_start(p, !start);
 	return 0;
 }
 

@@ -199,8 +199,6 @@ bool autostart_again(struct pool *p);
 /* With the pool's lock held: its source was lost; whether we are to ask for it, and when.
  * Then autostart_wake(). */
 bool autostart_ask(struct pool *p);
-/* Puts the start on the pool's executor. */
-void autostart_submit(struct pool *p, bool if_active);
 /* Has the thread that retries look again. */
 void autostart_wake(void);
 void autostart_begin(void);

@@ -2,6 +2,7 @@
 #include "backends/support/buf.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,7 +47,7 @@ int buf_putc(struct buf *b, char c)
 	return buf_add(b, &c, 1);
 }
 
-int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+static int add_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;
 
@@ -68,7 +69,7 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 
 	va_start(ap, fmt);
 
-	int r = buf_vprintf(b, fmt, ap);
+	int r = add_vprintf(b, fmt, ap);
 
 	va_end(ap);
 	return r;

@@ -1,7 +1,6 @@
 /* A growing byte buffer. Its content is always followed by a NUL that does not count. */
 #pragma once
 
-#include <stdarg.h>
 #include <stddef.h>
 
 #include "backends/support/cleanup.h"
@@ -17,7 +16,6 @@ int buf_add(struct buf *b, const void *data, size_t len);
 int buf_puts(struct buf *b, const char *text);
 int buf_putc(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 
 /* The content as a string that the caller frees; the buffer is empty afterwards. "" if
  * empty. */

@@ -63,14 +63,6 @@ void pool_spec_clear(struct pool_spec *s)
 	*s = (struct pool_spec)POOL_SPEC_INIT;
 }
 
-void pool_spec_free(struct pool_spec *s)
-{
-	if (!s)
-		return;
-	pool_spec_clear(s);
-	free(s);
-}
-
 static void encryption_clear(struct volume_encryption *e)
 {
 	for (size_t i = 0; i < e->n_secrets; i++)

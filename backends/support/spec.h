@@ -150,9 +150,6 @@ void volume_spec_clear(struct volume_spec *s);
 void secret_ref_clear(struct secret_ref *r);
 void permissions_clear(struct permissions *p);
 
-/* Releases a spec from malloc and what it holds; NULL is allowed. */
-void pool_spec_free(struct pool_spec *s);
-
 #define AUTO_POOL_SPEC   CLEANUP(pool_spec_clear)
 #define AUTO_VOLUME_SPEC CLEANUP(volume_spec_clear)
 #define AUTO_POOL_SOURCE CLEANUP(pool_source_clear)
