@@ -19,7 +19,7 @@ put "$pool/ctl" build
 put "$pool/ctl" start
 grep -q "<device path='$id'>" "$pool/xml" || fail "$(cat "$pool/xml")"
 grep -q "<device path='[^']*'/>" "$storage/sources/disk" || fail "the sources are: $(cat "$storage/sources/disk")"
-grep -A1 "path='/dev/disk/by-id/.*vmdisk0'" "$storage/sources/disk" | grep -q "type='gpt'" || fail "$(cat "$storage/sources/disk")"
+grep -A1 "path='/dev/disk/by-id/.*0a00000'" "$storage/sources/disk" | grep -q "type='gpt'" || fail "$(cat "$storage/sources/disk")"
 
 touch "$pool/volumes/${name}1"
 path=$(cat "$pool/info/${name}1/path")

@@ -22,6 +22,7 @@ paths_wwid=35000c50000b00000 # of the two-path disk
 multipath_conf()
 {
 	modprobe -a dm_multipath dm_service_time
+	rm -f /etc/udev/rules.d/60-multipath.rules
 	cat >/etc/multipath.conf <<-END
 		defaults {
 		 find_multipaths no
