@@ -85,6 +85,7 @@ static void pool_free(struct rbd_pool *p)
 	snapshots_forget(p);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->changed);
+	pthread_cond_destroy(&p->looked_at);
 	free(p->path);
 	free(p);
 }
@@ -102,6 +103,7 @@ static struct rbd_pool *pool_new(const struct pool_spec *spec, const struct host
 	list_init(&p->images);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
+	pthread_cond_init(&p->looked_at, NULL);
 	p->path = strdup(spec->source.name);
 	if (p->path)
 		return p;
@@ -184,6 +186,7 @@ static void *run_ending(void *arg)
 	pulse_stop(e->pool);
 	while (!images_settle(e->pool, clock_now() + 3600 * NS_PER_S))
 		;
+	roll_settle(e->pool);
 	pool_free(e->pool);
 	pthread_mutex_lock(&e->lock);
 	e->over = true;

@@ -87,6 +87,19 @@ struct rbd_pool;
 /* Reads n at once, deep in flight. Each header has its own result; -errno only where
  * nothing could be asked. */
 int headers_read(struct rbd_pool *p, struct header *headers, size_t n, struct error *err);
+
+/* Called on librados' threads, or by who begins. */
+struct headers_told {
+	void (*each)(void *arg, struct header *h); /* is read, or failed; may be NULL */
+	/* None is under way any more; failed: those that each has not had are not read,
+	 * for that reason. */
+	void (*over)(void *arg, int failed);
+};
+
+/* As headers_read in the background; the headers are not the caller's until over.
+ * -ENOMEM: nothing began. */
+int headers_begin(struct rbd_pool *p, struct header *headers, size_t n,
+		  const struct headers_told *told, void *arg);
 void header_clear(struct header *h);
 
 #define OBJECT_NAME 300
@@ -116,13 +129,16 @@ uint64_t decode_map_find(const unsigned char *bits, uint64_t from, uint64_t n, b
 
 struct roll_entry {
 	struct map_link by_name;
-	struct header header;
-	uint64_t read_ns; /* when; 0: only name and id are known */
+	struct header header; /* its result: of the last reading */
+	uint64_t read_ns;     /* when; 0: only name and id are known */
+	uint64_t reading;     /* is being read, where it is the roll's serial */
+	bool awaited;
 };
 
 struct roll {
 	struct roll_entry *entries;
 	size_t n, next; /* next: where a walk is expected to go on */
+	bool walks;	/* what is before that was read for one */
 	struct map by_name;
 	uint64_t serial, used_ns;
 };
@@ -137,6 +153,8 @@ int roll_header(struct rbd_pool *p, const char *name, struct header *out,
 void roll_forget(struct rbd_pool *p, const char *name);
 /* Frees a listing that nobody has used for a while; with the lock held. */
 void roll_expire(struct rbd_pool *p);
+/* Waits until nothing is being read for it. */
+void roll_settle(struct rbd_pool *p);
 
 /* -- rbd_behind.c: writes that are answered before they are stored -- */
 
@@ -274,7 +292,9 @@ struct rbd_pool {
 	struct list images;
 	atomic_uint_fast64_t early_bytes; /* of their early writes */
 	struct roll roll;
-	struct snaps *snaps; /* of the image looked at last; NULL: none */
+	unsigned windows;	  /* being read for the roll */
+	pthread_cond_t looked_at; /* something awaited of it has come */
+	struct snaps *snaps;	  /* of the image looked at last; NULL: none */
 	struct pulse pulse;
 };
 

@@ -5,7 +5,7 @@
  *
  * A batch's lock guards which header is next and how many are under way; a header belongs
  * to the fetch that works on it. librados ends each operation in bounded time, so a batch
- * ends, too: its memory is the caller's.
+ * ends, too.
  */
 #include "backends/rbd/rbd.h"
 
@@ -22,12 +22,15 @@
 
 struct batch {
 	struct rbd_pool *pool;
+	const struct headers_told *told;
+	void *arg;
 	struct header *headers;
 	size_t n, next;
 	pthread_mutex_t lock;
-	pthread_cond_t idle;
-	unsigned busy; /* fetches that work */
+	unsigned busy; /* fetches that work, and who begins them */
 	int failed;    /* what ends it for all: Ceph does not answer, no memory */
+	unsigned char *maps;
+	struct fetch *fetches;
 };
 
 /* Works on one header after the other. */
@@ -306,65 +309,130 @@ static void read_id(struct fetch *f)
 
 /* -- one after the other -- */
 
+static void batch_free(struct batch *b)
+{
+	pthread_mutex_destroy(&b->lock);
+	free(b->maps);
+	free(b->fetches);
+	free(b);
+}
+
 static struct header *take_next(struct batch *b)
 {
 	SCOPED_LOCK(&b->lock);
 	while (b->next < b->n && b->failed)
 		b->headers[b->next++].result = b->failed;
-	if (b->next < b->n)
-		return &b->headers[b->next++];
-	if (!--b->busy)
-		pthread_cond_signal(&b->idle);
-	return NULL;
+	return b->next < b->n ? &b->headers[b->next++] : NULL;
+}
+
+/* One that worked does no more; the last one ends the batch. */
+static void leave(struct batch *b)
+{
+	unsigned busy;
+
+	pthread_mutex_lock(&b->lock);
+	busy = --b->busy;
+	pthread_mutex_unlock(&b->lock);
+	if (busy)
+		return;
+	b->told->over(b->arg, b->failed);
+	batch_free(b);
 }
 
 static void fetch_next(struct fetch *f)
 {
-	struct header *h = take_next(f->batch);
+	struct batch *b = f->batch;
 
-	if (!h)
-		return; /* f may be gone by now */
-	h->result = 0;
-	f->h = h;
-	f->looked_up = !h->id;
+	if (f->h && b->told->each)
+		b->told->each(b->arg, f->h);
+	f->h = take_next(b);
+	if (!f->h) {
+		leave(b);
+		return;
+	}
+	f->h->result = 0;
+	f->looked_up = !f->h->id;
 	if (f->h->id)
 		read_both(f);
 	else
 		read_id(f);
 }
 
-static void run(struct batch *b, struct fetch *fetches, unsigned n)
+static struct batch *batch_new(struct rbd_pool *p, unsigned depth)
 {
-	b->busy = n;
-	for (unsigned i = 0; i < n; i++)
-		fetch_next(&fetches[i]);
+	size_t piece = p->all_allocated ? 0 : MAP_PIECE + OBJECT_MAP_HEADER;
+	struct batch *b = calloc(1, sizeof(*b));
 
-	SCOPED_LOCK(&b->lock);
-	while (b->busy)
-		pthread_cond_wait(&b->idle, &b->lock);
+	if (!b)
+		return NULL;
+	pthread_mutex_init(&b->lock, NULL);
+	b->fetches = calloc(depth, sizeof(*b->fetches));
+	b->maps = malloc(depth * piece + 1);
+	if (!b->fetches || !b->maps) {
+		batch_free(b);
+		return NULL;
+	}
+	for (unsigned i = 0; i < depth; i++) {
+		b->fetches[i].batch = b;
+		b->fetches[i].map = b->maps + i * piece;
+	}
+	return b;
+}
+
+int headers_begin(struct rbd_pool *p, struct header *headers, size_t n,
+		  const struct headers_told *told, void *arg)
+{
+	unsigned depth = MIN(n, DEPTH);
+	struct batch *b = batch_new(p, depth);
+
+	if (!b)
+		return -ENOMEM;
+	b->pool = p;
+	b->told = told;
+	b->arg = arg;
+	b->headers = headers;
+	b->n = n;
+	b->busy = depth + 1;
+	for (unsigned i = 0; i < depth; i++)
+		fetch_next(&b->fetches[i]);
+	leave(b);
+	return 0;
+}
+
+/* -- for who waits -- */
+
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool over;
+	int failed;
+};
+
+static void wake(void *arg, int failed)
+{
+	struct waiter *w = arg;
+
+	SCOPED_LOCK(&w->lock);
+	w->over = true;
+	w->failed = failed;
+	pthread_cond_signal(&w->cond);
 }
 
 int headers_read(struct rbd_pool *p, struct header *headers, size_t n, struct error *err)
 {
-	unsigned depth = MIN(n, DEPTH);
-	size_t piece = p->all_allocated ? 0 : MAP_PIECE + OBJECT_MAP_HEADER;
-	AUTO_FREE struct fetch *fetches = calloc(depth, sizeof(*fetches));
-	AUTO_FREE unsigned char *maps = malloc(depth * piece + 1);
-	struct batch b = { .pool = p, .headers = headers, .n = n };
+	static const struct headers_told told = { .over = wake };
+	struct waiter w = { .lock = PTHREAD_MUTEX_INITIALIZER,
+			    .cond = PTHREAD_COND_INITIALIZER };
+	int r = headers_begin(p, headers, n, &told, &w);
 
-	if (!n)
-		return 0;
-	if (!fetches || !maps)
-		return error_code(err, ENOMEM, "cannot look at the images");
-	for (unsigned i = 0; i < depth; i++) {
-		fetches[i].batch = &b;
-		fetches[i].map = maps + i * piece;
-	}
-	pthread_mutex_init(&b.lock, NULL);
-	pthread_cond_init(&b.idle, NULL);
-	run(&b, fetches, depth);
-	pthread_mutex_destroy(&b.lock);
-	pthread_cond_destroy(&b.idle);
-	return b.failed < 0 ? rbd_failed(p, b.failed, err, "cannot look at the images")
+	if (r < 0)
+		return error_code(err, -r, "cannot look at the images");
+	pthread_mutex_lock(&w.lock);
+	while (!w.over)
+		pthread_cond_wait(&w.cond, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	pthread_mutex_destroy(&w.lock);
+	pthread_cond_destroy(&w.cond);
+	return w.failed < 0 ? rbd_failed(p, w.failed, err, "cannot look at the images")
 			    : 0;
 }
