@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "backends/support/clock.h"
 
@@ -75,12 +76,25 @@ static int set_option(struct cluster *c, const char *name, const char *value,
 		     : 0;
 }
 
-static int set_seconds(struct cluster *c, const char *name, unsigned s, struct error *err)
+static int set_seconds(struct cluster *c, const char *name, double s, struct error *err)
 {
-	char value[16];
+	char value[32];
 
-	snprintf(value, sizeof(value), "%u", s);
+	snprintf(value, sizeof(value), "%g", s);
 	return set_option(c, name, value, err);
+}
+
+/*
+ * An operation that lasts makes librados ask the monitors where its OSD is by now. It has
+ * to before the operation is given up: else an OSD that comes back elsewhere is never
+ * found again, since each operation ends too early.
+ */
+static int look_for_osds(struct cluster *c, struct error *err)
+{
+	double part = MIN(c->op_timeout_s / 4.0, 5);
+	int r = set_seconds(c, "objecter_timeout", part, err);
+
+	return r < 0 ? r : set_seconds(c, "objecter_tick_interval", part, err);
 }
 
 static int set_options(struct cluster *c, const struct pool_option *options,
@@ -96,6 +110,8 @@ static int set_options(struct cluster *c, const struct pool_option *options,
 		r = set_seconds(c, "rados_osd_op_timeout", c->op_timeout_s, err);
 	if (r == 0)
 		r = set_seconds(c, "rados_mon_op_timeout", c->op_timeout_s, err);
+	if (r == 0)
+		r = look_for_osds(c, err);
 	for (size_t i = 0; r == 0 && i < n_options; i++)
 		r = set_option(c, options[i].name, options[i].value, err);
 	return r;
