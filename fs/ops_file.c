@@ -168,6 +168,9 @@ static int run_create(struct request *r, struct error *err)
 	ret = node_open(&r->out.node, r->flags, created, r->pid, &h, &r->call, err);
 	if (ret < 0)
 		return ret;
+	/* what a plan had made of it may be gone again */
+	if (created && r->flags & O_EXCL && r->out.st.st_size)
+		node_stat(&r->out.node, &r->out.st, &r->call, NULL);
 
 	uint64_t id = inode_lookup(&r->out.node);
 

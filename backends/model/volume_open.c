@@ -160,6 +160,11 @@ int volume_open(struct pool *p, const char *name, const char *snap, int flags,
 	h = handle_new(p, &u, name, snap, flags);
 	if (!h)
 		return error_code(err, ENOMEM, "cannot open volume '%s'", name);
+	/* O_EXCL promises a file with nothing in it: cp and tar, which write no holes,
+	 * would leave there what a plan has made */
+	if (created && flags & O_EXCL && handle_writes(h) &&
+	    h->class == VOLUMES_ARE_FILES)
+		h->flags = flags |= O_TRUNC;
 	r = check_open(h, name, created, call, err);
 	if (r == 0)
 		r = volumes_enter(pool_volumes(p), name, opener, &h->of, err);

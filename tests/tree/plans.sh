@@ -115,6 +115,24 @@ if command -v qemu-img >/dev/null; then
 		is 100000000512 info/odd/capacity
 	done
 	refuse EINVAL shrink put info/odd/capacity 100000000000
+	# who copies to a planned name has what was copied, and nothing of what was planned below it
+	truncate -s 3M "$tmp/sparse"
+	echo end >>"$tmp/sparse"
+	for tool in cp install tar cat; do
+		mkdir info/sparse
+		put info/sparse/format qcow2
+		put info/sparse/capacity 1M
+		case $tool in
+		cp) cp --sparse=always "$tmp/sparse" volumes/sparse ;;
+		install) install "$tmp/sparse" volumes/sparse ;;
+		tar) tar -C "$tmp" -cSf - sparse | tar -C volumes -xf - ;;
+		cat) cat "$tmp/sparse" >volumes/sparse ;;
+		esac
+		size 3145732 volumes/sparse
+		cmp "$tmp/sparse" volumes/sparse || fail "what $tool wrote over a plan differs"
+		is raw info/sparse/format
+		rm volumes/sparse
+	done
 	mkdir info/child
 	put info/child/format qcow2
 	put info/child/backing "$tmp/a/q"
