@@ -20,11 +20,14 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t missed = PTHREAD_COND_INITIALIZER; /* with lock */
 static int (*start_thread)(unsigned i);
+static bool (*more_wait)(void);
+static unsigned most_readers;
 static unsigned started; /* under lock */
 static bool looked_on;	 /* by one of those that rest; under lock */
 static bool closed;	 /* under lock */
 
-static atomic_uint quick; /* requests in a row, QUICK at most */
+static atomic_uint quick;	/* requests in a row, QUICK at most */
+static atomic_uint readers = 1; /* do not rest, while all is quick */
 static atomic_uint idle, alone, served_alone, resting;
 static unsigned called; /* of those that rested, and are idle again; under lock */
 
@@ -42,11 +45,21 @@ static int add_thread(void)
 	return 0;
 }
 
-int crew_open(int (*start)(unsigned i))
+int crew_open(int (*start)(unsigned i), bool (*waiting)(void), unsigned most)
 {
 	SCOPED_LOCK(&lock);
 	start_thread = start;
+	more_wait = waiting;
+	most_readers = most;
 	return add_thread();
+}
+
+/* Under lock: one of those that rest is idle from now on. */
+static void call_one(void)
+{
+	atomic_fetch_sub(&resting, 1);
+	atomic_fetch_add(&idle, 1);
+	called++;
 }
 
 /*
@@ -66,17 +79,21 @@ static void leave_idle(void)
 			add_thread(); /* if not: this one comes back */
 		return;
 	}
-	atomic_fetch_sub(&resting, 1);
-	atomic_fetch_add(&idle, 1);
-	called++;
+	call_one();
 	pthread_cond_signal(&missed);
+}
+
+static void all_read(void)
+{
+	atomic_store(&quick, 0);
+	atomic_store(&readers, 1);
 }
 
 /* Whether nobody else has to be there meanwhile: somebody rests, and would notice. */
 static bool serves_alone(bool is_quick)
 {
 	if (!is_quick) {
-		atomic_store(&quick, 0);
+		all_read();
 		return false;
 	}
 	if (atomic_load(&quick) < QUICK)
@@ -104,15 +121,22 @@ void crew_waits(void)
 }
 
 /* Under lock, which is not held meanwhile. One of those that rest looks whether anything
- * moves; when not, because all is quiet or somebody got stuck after all, nobody rests. */
+ * moves; when not, because all is quiet or somebody got stuck after all, nobody rests.
+ * Where more comes than those who read can serve, it helps. */
 static void look_on(void)
 {
 	unsigned was = atomic_load(&served_alone);
 
 	looked_on = true;
-	if (thread_wait(&missed, &lock, clock_now() + LOOK_NS) == -ETIMEDOUT &&
-	    atomic_load(&served_alone) == was)
-		atomic_store(&quick, 0);
+	if (thread_wait(&missed, &lock, clock_now() + LOOK_NS) == -ETIMEDOUT) {
+		if (atomic_load(&served_alone) == was) {
+			all_read();
+		} else if (!called && atomic_load(&readers) < most_readers &&
+			   more_wait()) {
+			atomic_fetch_add(&readers, 1);
+			call_one();
+		}
+	}
 	looked_on = false;
 }
 
@@ -142,7 +166,7 @@ static void rest_if_not_needed(void)
 
 	if (atomic_load(&quick) < QUICK)
 		return;
-	while (n > atomic_load(&alone) + 1)
+	while (n > atomic_load(&alone) + atomic_load(&readers))
 		if (atomic_compare_exchange_weak(&idle, &n, n - 1)) {
 			rest();
 			return;

@@ -5,7 +5,8 @@
  * But a request that is served at once (quick) costs less than waking another thread for
  * it, and of a client that waits for each answer only one comes at a time. While nothing
  * else comes, one thread reads and serves alone and the others rest. One of those looks
- * on: when nothing has moved for a while all read again.
+ * on: when nothing has moved for a while all read again, and where requests wait it
+ * reads, too, until half of the CPUs serve.
  */
 #pragma once
 
@@ -14,8 +15,9 @@
 #define CREW_MAX 32
 
 /* start makes thread i, which serves until it is told to end; 0 or an errno. The first is
- * made here, the others (i counts from 0, to CREW_MAX - 1) as they are needed. */
-int crew_open(int (*start)(unsigned i));
+ * made here, the others (i counts from 0, to CREW_MAX - 1) as they are needed. more_wait
+ * tells of requests that nobody has read; most: how many may read where others rest. */
+int crew_open(int (*start)(unsigned i), bool (*more_wait)(void), unsigned most);
 /* By a thread that has read a request, before it serves it. */
 void crew_begin(bool quick);
 /* Before it waits, where that was not expected. */

@@ -45,8 +45,7 @@ static int cpu_of(pid_t tid)
 	return at ? atoi(at) : CPUS_ALL;
 }
 
-/* Requests that wait already mean that it does not wait for each answer. */
-static bool more_wait(struct fuse_session *se)
+bool near_more_wait(struct fuse_session *se)
 {
 	struct pollfd p = { .fd = fuse_session_fd(se), .events = POLLIN };
 
@@ -74,7 +73,7 @@ static int where_to(struct fuse_session *se, pid_t pid)
 		atomic_fetch_sub(&off, 1);
 		return CPUS_ALL;
 	}
-	if (more_wait(se))
+	if (near_more_wait(se)) /* it does not wait for each answer */
 		return CPUS_ALL;
 	cpu = cpu_of(pid);
 	if (was == CPUS_ALL || was == cpu)

@@ -280,6 +280,11 @@ static bool is_quick(const struct fuse_buf *request, unsigned in_a_row)
 	}
 }
 
+static bool more_wait(void)
+{
+	return near_more_wait(session);
+}
+
 static void serve_request(struct fuse_buf *buf)
 {
 	unsigned in_a_row = near_client(session, buf);
@@ -333,7 +338,7 @@ int session_serve(struct error *err)
 	int ret;
 
 	sigaction(SIGUSR1, &wake, NULL);
-	ret = crew_open(start_thread);
+	ret = crew_open(start_thread, more_wait, cpus_count() / 2);
 	if (ret)
 		return error_code(err, ret, "cannot start a thread");
 	set_read_ahead();

@@ -11,9 +11,14 @@ void cpus_note(void)
 		CPU_ZERO(&all); /* more than the set can hold */
 }
 
+unsigned cpus_count(void)
+{
+	return CPU_COUNT(&all);
+}
+
 bool cpus_many(void)
 {
-	return CPU_COUNT(&all) > 1;
+	return cpus_count() > 1;
 }
 
 bool cpus_use(int cpu)

@@ -11,6 +11,7 @@
 
 /* Before the first thread: takes them down. Without it the other two do nothing. */
 void cpus_note(void);
+unsigned cpus_count(void);
 /* Whether there is a choice. */
 bool cpus_many(void);
 /* Moves the calling thread to that CPU, or back to all. false: it stays where it is. */

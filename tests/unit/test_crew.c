@@ -2,11 +2,13 @@
 #include "fs/crew.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -63,6 +65,13 @@ static void *serve(void *arg)
 static int start(unsigned i)
 {
 	return -thread_start(&threads[i], "serve", serve, (void *)(uintptr_t)i);
+}
+
+static bool more_wait(void)
+{
+	struct pollfd p = { .fd = requests[0], .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 /* Waits until so many have been served and are held; a minute is for ever. */
@@ -144,6 +153,27 @@ static void a_slow_one_wakes_another(void **state)
 	release(all + 2);
 }
 
+/* Where many wait those that look on help; so many at most. */
+static void what_waits_gets_more_readers(void **state)
+{
+	unsigned before[CREW_MAX], readers = 0, tries = 0, all = n_served;
+
+	do {
+		for (unsigned i = 0; i < 2000; i++)
+			ask(QUICK);
+		pthread_mutex_lock(&lock);
+		memcpy(before, by, sizeof(by));
+		pthread_mutex_unlock(&lock);
+		for (unsigned i = 0; i < 60000; i++)
+			ask(QUICK);
+		settle(all += 62000, 0);
+		readers = 0;
+		for (unsigned i = 0; i < CREW_MAX; i++)
+			readers += by[i] > before[i] + 1000;
+	} while ((readers < 2 || readers > 3) && ++tries < 100);
+	assert_in_range(readers, 2, 3);
+}
+
 /* One that waits after all has another wake, who serves alone in its place. */
 static void who_waits_is_replaced(void **state)
 {
@@ -184,7 +214,7 @@ static void all_end(void **state)
 
 static int begin(void **state)
 {
-	return pipe(requests) < 0 || crew_open(start);
+	return pipe(requests) < 0 || crew_open(start, more_wait, 3);
 }
 
 int main(void)
@@ -193,6 +223,7 @@ int main(void)
 		cmocka_unit_test(busy_threads_are_replaced),
 		cmocka_unit_test(quick_ones_are_served_by_one),
 		cmocka_unit_test(a_slow_one_wakes_another),
+		cmocka_unit_test(what_waits_gets_more_readers),
 		cmocka_unit_test(who_waits_is_replaced),
 		cmocka_unit_test(who_gets_stuck_is_noticed),
 		cmocka_unit_test(all_end),
