@@ -285,10 +285,15 @@ class CopyImage(Copy):
 
 
 class CopyBetween(Copy):
-    """cp between an image and a LUN, both ours."""
+    """cp between an image and a LUN, both ours; the floor is one program on both libraries.
+
+    Both ends are on this machine: a copy has the CPU that one of them has alone.
+    """
+    floor = "qemu-img convert"
 
     def __init__(self, way):
         super().__init__("rbd", OWN, way)
+        self.systems += (self.floor,)
 
     def prepare(self, bench, name):
         need("qemu-img")
@@ -300,18 +305,39 @@ class CopyBetween(Copy):
         from_lun = self.way == "from a LUN"
         if name == self.reference:
             return slower(lun_alone(bench, not from_lun), self.image_alone(bench, from_lun))
+        if name == self.floor:
+            return self.converted(bench, from_lun)
         if not from_lun:
             return copied(bench, f"{self.images}/data", self.lun, own(bench).pids)
         sample = copied(bench, self.lun, f"{self.images}/copy", own(bench).pids)
         ceph(bench).rbd("rm", "images/copy")
         return sample
 
+    def converted(self, bench, from_lun):
+        cluster = ceph(bench)
+        image = f"rbd:images/{'alone' if from_lun else 'data'}:conf={cluster.conf}"
+        ends = (target(bench).url, image) if from_lun else (image, target(bench).url)
+        if from_lun:
+            cluster.rbd("create", "--size", f"{bench.size // MIB}M", "images/alone")
+        sample = bench.workload(
+            "-n", str(bench.size), "exec", "qemu-img", "convert", "-n", "-S", "0", "-W", "-m", "8",
+            "-t", "none", "-T", "none", "-f", "raw", "-O", "raw", *ends)
+        if from_lun:
+            cluster.rbd("rm", "images/alone")
+        return sample
+
     def image_alone(self, bench, writes):
-        image = "peer" if writes else "data"
-        return bench.workload(
+        """By who knows nothing of us; written as a copy is, to an image of which nothing is there."""
+        image, cluster = "alone" if writes else "data", ceph(bench)
+        if writes:
+            cluster.rbd("create", "--size", f"{bench.size // MIB}M", "images/alone")
+        sample = bench.workload(
             "-n", str(bench.size), "exec", "qemu-img", "bench", "-f", "raw", "-t", "none", "-c",
             str(bench.size // 262144), "-d", "8", "-s", "256k", *(["-w"] if writes else []),
-            f"rbd:images/{image}:conf={ceph(bench).conf}")
+            f"rbd:images/{image}:conf={cluster.conf}")
+        if writes:
+            cluster.rbd("rm", "images/alone")
+        return sample
 
 
 class LibvirtRbd(Libvirt):
