@@ -18,12 +18,12 @@ mkfs.ext4 -q -F "$loop"
 mkdir "$tmp/slow"
 mount "$loop" "$tmp/slow"
 dir_pool slow "$tmp/slow"
-head -c 1M /dev/urandom >"$storage/pools/a/volumes/v"
+head -c 16M /dev/urandom >"$storage/pools/a/volumes/v"
 cp "$storage/pools/a/volumes/v" "$storage/pools/slow/volumes/warm"
 cp "$storage/pools/a/volumes/v" "$storage/pools/slow/volumes/cold"
 cat "$tmp/slow/warm" >/dev/null
 
-# reads LIMIT FILE…: of 4 KiB each, all over
+# reads LIMIT FILE…: of 4 KiB each, in the beginning, and the last one
 reads()
 {
 	limit_=$1
@@ -33,15 +33,18 @@ import os, sys
 for path in sys.argv[1:]:
     fd = os.open(path, os.O_RDONLY)
     for i in range(1000):
-        os.pread(fd, 4096, i * 7919 % 256 * 4096)
+        os.pread(fd, 4096, i * 7919 % 64 * 4096)
+    os.pread(fd, 4096, 4095 * 4096)
 END
 }
 
-# Of the filesystem's own file: what was written and is dropped has to come from the disk.
+# Of the filesystem's own file: what was written and is dropped, but for the beginning, has to
+# come from the disk.
 forget()
 {
 	sync -f "$tmp/slow"
 	dd if="$tmp/slow/cold" iflag=nocache count=0 status=none
+	head -c 256K "$tmp/slow/cold" >/dev/null
 }
 
 for round in 1 2 3; do
