@@ -210,8 +210,6 @@ struct backend {
 	/* size is rounded up to the type's unit. */
 	int (*vol_resize)(void *pool, const char *name, uint64_t size, unsigned flags,
 			  struct call *, struct error *);
-	/* That unit in bytes, of what is not a file; does not wait. NULL: one byte. */
-	uint64_t (*vol_unit)(void *pool);
 	/* NULL: the model keeps mode and owner itself, and times are dropped. */
 	int (*vol_setattr)(void *pool, const char *name, const struct vol_attr *,
 			   struct call *, struct error *);
@@ -280,6 +278,9 @@ struct backend {
 	/* Nobody tells the backend that a source which it called lost is back: refresh is
 	 * called now and then until it succeeds. */
 	bool lost_is_asked;
+
+	/* What vol_resize rounds up to, in bytes; does not wait. NULL: one byte. */
+	uint64_t (*vol_unit)(void *pool);
 };
 
 /* Defines the module's one exported symbol. */
