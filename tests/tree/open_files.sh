@@ -5,11 +5,15 @@ mount=no
 need_backend dir
 need prlimit
 
-[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 1024 ] || skip "only $(ulimit -Hn) files allowed"
-most=$(ulimit -Sn)
-ulimit -Sn 128
+limit()
+{
+	prlimit --pid $$ --nofile --noheadings --raw -o "$1"
+}
+[ "$(limit HARD)" = unlimited ] || [ "$(limit HARD)" -ge 1024 ] || skip "only $(limit HARD) files allowed"
+most=$(limit SOFT)
+prlimit --pid $$ --nofile=128:
 mount_storage
-ulimit -Sn "$most"
+prlimit --pid $$ --nofile="$most":
 dir_pool a
 
 # shellcheck disable=SC2046  # numbers
