@@ -8,14 +8,14 @@
 #include "backends/common/file_create.h"
 #include "backends/common/file_stage.h"
 #include "backends/common/image_format.h"
+#include "backends/common/luks.h"
 #include "backends/common/qemu_img.h"
 
-#define ARGS_MAX  24
-#define KEY_TRIES 5
+#define ARGS_MAX 24
 
 /* One qemu-img create. */
 struct creation {
-	const char *driver; /* the format's name to qemu-img */
+	const char *driver;		      /* the format's name to qemu-img */
 	const char *backing, *backing_driver; /* NULL: none */
 	char *backing_owned;
 	uint64_t capacity;
@@ -63,38 +63,6 @@ static int check_format(const char *format, const struct volume_spec *spec,
 	return 0;
 }
 
-/* How the key is made: an option of the container's own, or qcow2's with "encrypt."
- * before it. */
-static int add_cipher(struct creation *c, const char *prefix,
-		      const struct volume_encryption *e)
-{
-	const struct volume_cipher *cipher = &e->cipher;
-	char alg[80];
-	struct {
-		const char *key, *value;
-	} options[] = {
-		{ "key-secret", QEMU_SECRET },
-		{ "cipher-alg", cipher->name ? alg : NULL },
-		{ "cipher-mode", cipher->mode },
-		{ "hash-alg", cipher->hash },
-		{ "ivgen-alg", e->ivgen_name },
-		{ "ivgen-hash-alg", e->ivgen_hash },
-	};
-
-	if (cipher->name)
-		snprintf(alg, sizeof(alg), "%s-%u", cipher->name, cipher->size);
-	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
-		char key[40];
-
-		if (!options[i].value)
-			continue;
-		snprintf(key, sizeof(key), "%s%s", prefix, options[i].key);
-		if (qemu_option(&c->options, key, options[i].value) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int add_encryption(struct file_pool *fp, struct creation *c,
 			  const struct volume_spec *spec, struct error *err)
 {
@@ -102,30 +70,18 @@ static int add_encryption(struct file_pool *fp, struct creation *c,
 	bool qcow2 = !strcmp(c->driver, "qcow2");
 	int r;
 
-	if (strcmp(e->format, "luks"))
-		return error_set(err, EOPNOTSUPP,
-				 "volumes are made with luks encryption only, not '%s'",
-				 e->format);
 	if (!qcow2 && strcmp(c->driver, "raw") && strcmp(c->driver, "luks"))
 		return error_set(err, EOPNOTSUPP,
 				 "luks encryption is for raw and qcow2 volumes, not for "
 				 "'%s'",
 				 c->driver);
-	if (e->n_secrets != 1)
-		return error_set(err, EINVAL,
-				 "encryption needs exactly one <secret "
-				 "type='passphrase'>");
-	if (!fp->host || !fp->host->secret)
-		return error_set(err, ENOENT, "there are no secrets to encrypt with");
-	r = fp->host->secret(fp->host->ctx, &e->secrets[0], &c->secret, err);
-	if (r < 0)
-		return r;
 	if (!qcow2)
 		c->driver = "luks";
 	else if (qemu_option(&c->options, "encrypt.format", "luks") < 0)
 		return error_code(err, ENOMEM, "cannot encrypt");
-	if (add_cipher(c, qcow2 ? "encrypt." : "", e) < 0)
-		return error_code(err, ENOMEM, "cannot encrypt");
+	r = luks_plan(fp->host, e, qcow2 ? "encrypt." : "", &c->options, &c->secret, err);
+	if (r < 0)
+		return r;
 	c->encrypted = true;
 	return 0;
 }
@@ -258,23 +214,7 @@ static int run_create(const struct creation *c, const struct stage *stage,
 	argv[n++] = file;
 	argv[n++] = size;
 	argv[n] = NULL;
-	return qemu_img(argv, fds, c->encrypted ? &c->secret : NULL, call, err);
-}
-
-/* On a busy machine qemu-img may fail to find out how slow to make a key: then it has
- * made nothing. */
-static int run_again(const struct creation *c, const struct stage *stage,
-		     struct call *call, struct error *err)
-{
-	struct error why = { 0 };
-	int r = -1;
-
-	for (int i = 0; r < 0 && i < KEY_TRIES; i++) {
-		r = run_create(c, stage, call, &why);
-		if (r < 0 && !strstr(why.text, "accurate CPU usage"))
-			break;
-	}
-	return r < 0 ? error_copy(err, &why) : 0;
+	return luks_qemu_img(argv, fds, c->encrypted ? &c->secret : NULL, call, err);
 }
 
 static int prepare(struct file_pool *fp, const char *format,
@@ -311,7 +251,7 @@ int file_create_image(struct file_pool *fp, const char *name, const char *format
 	if (r == 0)
 		r = stage_open(&stage, fp, name, err);
 	if (r == 0)
-		r = run_again(&c, &stage, call, err);
+		r = run_create(&c, &stage, call, err);
 	if (r < 0)
 		return r;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backends/common/block_luks.h"
 #include "backends/common/block_volumes.h"
 #include "backends/disk/disk.h"
 
@@ -191,17 +192,59 @@ static int kind_of(const struct disk_pool *p, const struct disk_table *t,
 	return 0;
 }
 
-static int check_spec(const char *name, const struct volume_spec *spec, struct error *err)
+static int lay_luks(struct disk_pool *p, unsigned number, const struct block_luks *luks,
+		    struct call *call, struct error *err)
 {
-	if (spec->encryption.format)
-		return error_set(err, EOPNOTSUPP,
-				 "partition '%s' is not encrypted by making it: use "
-				 "cryptsetup(8) on it",
-				 name);
+	AUTO_FREE char *node = NULL;
+	struct kernel_part part;
+	int r;
+
+	if (kernel_find_number(&p->disk, number, &part) < 0)
+		return error_set(err, ENODEV,
+				 "the kernel does not know partition %u of '%s' to "
+				 "encrypt",
+				 number, p->path);
+	r = block_device_path(part.device, &node, err);
+	return r < 0 ? r : block_luks_make(luks, node, call, err);
+}
+
+/* One that cannot be encrypted is not left as one that is not. */
+static int encrypt(struct disk_pool *p, unsigned number, const struct block_luks *luks,
+		   struct call *call, struct error *err)
+{
+	struct error ignored;
+	char number_[16];
+	int r = luks->options.len ? lay_luks(p, number, luks, call, err) : 0;
+
+	if (r == 0)
+		return 0;
+	snprintf(number_, sizeof(number_), "%u", number);
+
+	const char *const remove[] = { "remove", number_, NULL };
+
+	disk_change(p, number, remove, call, &ignored);
+	return r;
+}
+
+static int plan_volume(struct disk_pool *p, const char *name, const char *format,
+		       const struct volume_spec *spec, struct block_luks *luks,
+		       uint64_t *size, struct error *err)
+{
+	int r;
+
 	if (spec->backing.path)
 		return error_set(err, EOPNOTSUPP,
 				 "partition '%s' cannot have a backing store", name);
-	return 0;
+	if (spec->encryption.format && !strcmp(format, "extended"))
+		return error_set(err, EINVAL,
+				 "partition '%s' holds the tables of the logical ones, "
+				 "which cannot be encrypted",
+				 name);
+	r = block_luks_plan(&p->host, spec, luks, err);
+	/* of no bytes is as small as it can be */
+	return r < 0 ? r
+		     : block_luks_room(luks, spec->has_capacity ? spec->capacity : 0,
+				       size, err);
 }
 
 int disk_vol_create(void *pool, const char *name, const struct volume_spec *spec,
@@ -209,12 +252,14 @@ int disk_vol_create(void *pool, const char *name, const struct volume_spec *spec
 {
 	struct disk_pool *p = pool;
 	AUTO_TABLE struct disk_table table = { 0 };
+	AUTO_BLOCK_LUKS struct block_luks luks = { 0 };
 	const char *format = spec->format ? spec->format : "none";
-	char number_[16], size[32];
+	char number_[16], size_[32];
+	uint64_t size = 0;
 	enum disk_kind kind = DISK_PRIMARY;
 	struct kernel_part part;
 	unsigned number = 0;
-	int r = check_spec(name, spec, err);
+	int r = plan_volume(p, name, format, spec, &luks, &size, err);
 
 	if (r == 0)
 		r = disk_get(p, call, &table, err);
@@ -223,16 +268,15 @@ int disk_vol_create(void *pool, const char *name, const struct volume_spec *spec
 	if (r < 0)
 		return r;
 	snprintf(number_, sizeof(number_), "%u", number);
-	/* of no bytes is as small as it can be */
-	snprintf(size, sizeof(size), "%" PRIu64, spec->has_capacity ? spec->capacity : 0);
+	snprintf(size_, sizeof(size_), "%" PRIu64, size);
 
 	const char *const create[] = { "create", number_, disk_kind_name(kind),
-				       format,	 size,	  NULL };
+				       format,	 size_,	  NULL };
 
 	r = disk_change(p, number, create, call, err);
 	if (r == 0 && kernel_find_number(&p->disk, number, &part) == 0)
 		block_settle(part.device, call->deadline_ns);
-	return r;
+	return r < 0 ? r : encrypt(p, number, &luks, call, err);
 }
 
 /* -- changing -- */

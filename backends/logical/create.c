@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/param.h>
 
+#include "backends/common/block_luks.h"
 #include "backends/common/block_volumes.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/name.h"
@@ -99,13 +100,17 @@ static void plan_sparse(const struct logical_pool *p, const struct volume_spec *
 }
 
 static int make_plan(struct logical_pool *p, const char *name,
-		     const struct volume_spec *spec, struct plan *plan, struct call *call,
-		     struct error *err)
+		     const struct volume_spec *spec, const struct block_luks *luks,
+		     struct plan *plan, struct call *call, struct error *err)
 {
+	uint64_t size = 0;
 	bool sparse = spec->has_capacity && spec->has_allocation &&
 		      spec->allocation < spec->capacity;
-	int r = group_look(p, false, call, err);
+	int r = block_luks_room(luks, spec->has_capacity ? spec->capacity : 0, &size,
+				err);
 
+	if (r == 0)
+		r = group_look(p, false, call, err);
 	if (r < 0)
 		return r;
 	SCOPED_LOOK(p);
@@ -118,7 +123,7 @@ static int make_plan(struct logical_pool *p, const char *name,
 				 p->name, name,
 				 lv_is_volume(other) ? "" : ", which is no volume of it");
 	*plan = (struct plan){ .name = name, .kind = LV_PLAIN };
-	r = round_up(spec->has_capacity ? spec->capacity : 0, extent, &plan->size, err);
+	r = round_up(size, extent, &plan->size, err);
 	if (r == 0)
 		r = round_up(spec->allocation, extent, &plan->room, err);
 	if (r < 0)
@@ -176,23 +181,37 @@ static int carry_out(struct logical_pool *p, const struct plan *plan, struct cal
 	return group_change(p, &c, patch_created, plan, call, err);
 }
 
+/* One that cannot be encrypted is not left as one that is not. */
+static int encrypt(struct logical_pool *p, const char *name,
+		   const struct block_luks *luks, struct call *call, struct error *err)
+{
+	AUTO_FREE char *path = group_path(p, name);
+	struct error ignored;
+	int r = path ? block_luks_make(luks, path, call, err)
+		     : error_code(err, ENOMEM, "cannot encrypt it");
+
+	if (r < 0)
+		logical_vol_delete(p, name, call, &ignored);
+	return r;
+}
+
 int logical_vol_create(void *pool, const char *name, const struct volume_spec *spec,
 		       struct call *call, struct error *err)
 {
 	struct logical_pool *p = pool;
+	AUTO_BLOCK_LUKS struct block_luks luks = { 0 };
 	struct plan plan;
 	int r = logical_name_check(p->name, name, err);
 
+	if (r == 0)
+		r = block_luks_plan(p->host, spec, &luks, err);
 	if (r < 0)
 		return r;
-	if (spec->encryption.format)
-		return error_set(
-			err, EOPNOTSUPP,
-			"a logical volume is not encrypted here: make it, then use "
-			"'cryptsetup luksFormat' on its path");
-	r = make_plan(p, name, spec, &plan, call, err);
+	r = make_plan(p, name, spec, &luks, &plan, call, err);
 	if (r == 0)
 		r = carry_out(p, &plan, call, err);
+	if (r == 0)
+		r = encrypt(p, name, &luks, call, err);
 	return r < 0 && r != -EEXIST ? error_prefix(err, "cannot make volume '%s'", name)
 				     : r;
 }
