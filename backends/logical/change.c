@@ -101,7 +101,7 @@ int logical_vol_delete(void *pool, const char *name, struct call *call, struct e
 	struct logical_pool *p = pool;
 	AUTO_TARGET struct target t = { 0 };
 	struct lvm_command c;
-	int r = find_target(p, name, "removed", true, &t, call, err);
+	int r = find_target(p, name, "removed", false, &t, call, err);
 
 	if (r == 0 && t.active)
 		r = block_check_unused(t.path, err);
