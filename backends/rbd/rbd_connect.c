@@ -265,6 +265,8 @@ int cluster_choose_pool(struct cluster *c, const char *pool, const char *namespa
 				 pool);
 	if (r < 0)
 		return rbd_failed(NULL, r, err, "cannot use the Ceph pool '%s'", pool);
+	/* a full pool refuses what needs space, and does not keep all others waiting */
+	rados_set_pool_full_try(c->io);
 	return namespace ? check_namespace(c, pool, namespace, err) : 0;
 }
 

@@ -128,3 +128,30 @@ cat volumes/many* >/dev/null
 ls -l volumes >/dev/null
 [ "$(threads)" -le $((before + 4)) ] || fail "$before threads became $(threads)"
 ! rbd status many7 | grep -q watcher= || fail "an image that nobody has open is open"
+
+# at its quota a pool takes no more, and says so at once; what is there is read, written over, removed
+quota() # BYTES; 0: none
+{
+	ask_ceph images <<-END
+		import json
+		code, _, text = cluster.mon_command(json.dumps(dict(prefix="osd pool set-quota",
+		    pool="images", field="max_bytes", val="$1")), b"")
+		assert code == 0, text
+	END
+}
+refused() # at a new place each time: what is there already takes no more space
+{
+	! dd if="$tmp/data" of=volumes/last bs=64k count=1 conv=notrunc,fsync \
+		seek=$(($(date +%s%N) / 1000000 % 1000000 * 64))
+}
+touch volumes/last
+truncate -s 4T volumes/last
+cp volumes/moved volumes/kept
+quota 1000000
+eventually 60 refused
+expect_errno ENOSPC dd if="$tmp/data" of=volumes/last bs=1M count=1 seek=4100000 conv=notrunc,fsync
+grep -q quota info/last/error || fail "the error is: $(cat info/last/error)"
+cmp "$tmp/data" volumes/kept || fail "what was there is not read any more"
+dd if="$tmp/data" of=volumes/kept bs=1M count=2 conv=notrunc,fsync status=none
+rm volumes/last volumes/kept
+quota 0
