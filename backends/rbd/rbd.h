@@ -325,6 +325,7 @@ int rbd_vol_create(void *pool, const char *name, const struct volume_spec *,
 int rbd_vol_delete(void *pool, const char *name, struct call *, struct error *);
 int rbd_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
 		   struct call *, struct error *);
+uint64_t rbd_vol_unit(void *pool);
 int rbd_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		   struct call *, struct error *);
 int rbd_vol_flatten(void *pool, const char *name, struct call *, struct error *);

@@ -194,6 +194,12 @@ int rbd_vol_rename(void *pool, const char *from, const char *to, unsigned flags,
 		     : 0;
 }
 
+uint64_t rbd_vol_unit(void *pool)
+{
+	(void)pool;
+	return config_round_size(1);
+}
+
 static int resize_image(struct image *i, uint64_t size, unsigned flags, struct call *call,
 			struct error *err)
 {

@@ -259,9 +259,8 @@ int cluster_choose_pool(struct cluster *c, const char *pool, const char *namespa
 		c->io = NULL;
 	if (r == -ENOENT)
 		return error_set(err, ENODEV,
-				 "the Ceph cluster has no pool '%s': 'ceph osd pool ls' "
-				 "there lists "
-				 "those it has",
+				 "the Ceph cluster has no pool '%s': those it has are "
+				 "listed by 'ceph osd pool ls' there",
 				 pool);
 	if (r < 0)
 		return rbd_failed(NULL, r, err, "cannot use the Ceph pool '%s'", pool);

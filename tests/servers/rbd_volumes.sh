@@ -69,6 +69,11 @@ refuse EPERM shrink truncate -s $((8 * M)) volumes/up
 dd if=/dev/zero of=volumes/up bs=1M seek=13 count=1 2>"$tmp/dd" # complains, and goes on
 grep -q 'Operation not permitted' "$tmp/dd" || fail "dd seek= cut the volume: $(cat "$tmp/dd")"
 refuse EINVAL 'shrink 8M' put info/up/capacity 8M
+touch volumes/odd
+truncate -s 1000 volumes/odd
+truncate -s 1000 volumes/odd || fail "a size that was rounded up is refused the second time"
+size 1024 volumes/odd
+rm volumes/odd
 image_size $((16 * M)) up
 put info/up/capacity 'shrink 8M'
 eventually 2 size $((8 * M)) volumes/up
