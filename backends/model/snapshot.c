@@ -44,7 +44,10 @@ int snapshot_stat(struct pool *p, const char *volume, const char *snap,
 		return r;
 	if (!USE_HAS(&u, snap_stat))
 		return volume_unsupported(&u, "look at its snapshots", err);
-	return u.backend->snap_stat(u.pool, volume, snap, out, call, err);
+	r = u.backend->snap_stat(u.pool, volume, snap, out, call, err);
+	if (r == 0)
+		volume_set_io_size(&u, out);
+	return r;
 }
 
 static int check_name(const char *snap, struct error *err)

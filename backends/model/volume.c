@@ -19,6 +19,9 @@
 
 #define IMAGE_UNIT 512 /* what qemu-img rounds the disk inside an image up to */
 
+/* Without a page cache each read(2) is a request: cmp, python and stdio ask for that. */
+#define IO_SIZE (128u << 10)
+
 enum volume_class volume_class(const struct use *u)
 {
 	return USE_HAS(u, volume_class) ? u->backend->volume_class(u->pool) :
@@ -87,8 +90,11 @@ int volume_list(struct pool *p, vol_each each, void *arg, struct call *call,
 	return r < 0 ? r : give(&names, each, arg);
 }
 
-/* Without a page cache each read(2) is a request: cmp, python and stdio ask for that. */
-#define IO_SIZE (128u << 10)
+void volume_set_io_size(const struct use *u, struct vol_stat *st)
+{
+	if (volume_class(u) != VOLUMES_ARE_FILES && !st->io_size)
+		st->io_size = IO_SIZE;
+}
 
 /* Mode and owner that SOURCE keeps, and the size of one that is growing. */
 void volume_overlay(struct pool *p, const struct use *u, const char *name,
@@ -98,8 +104,7 @@ void volume_overlay(struct pool *p, const struct use *u, const char *name,
 		volumes_visible_size(pool_volumes(p), name, &st->size);
 	if (volume_class(u) == VOLUMES_GIVEN)
 		volumes_resized(pool_volumes(p), name, st->size);
-	if (volume_class(u) != VOLUMES_ARE_FILES && !st->io_size)
-		st->io_size = IO_SIZE;
+	volume_set_io_size(u, st);
 	if (USE_HAS(u, vol_setattr))
 		return;
 

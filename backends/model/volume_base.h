@@ -24,6 +24,9 @@ void volume_event(struct pool *p, enum event_what what, const char *name,
  * gets. */
 void volume_event_by_file(struct pool *p, const char *name);
 
+/* Of what is no file, where the backend says nothing of it. */
+void volume_set_io_size(const struct use *u, struct vol_stat *st);
+
 /* vol_stat with the sizes and owners that the model knows better. */
 int volume_stat_in(struct pool *p, const struct use *u, const char *name,
 		   struct vol_stat *out, struct call *call, struct error *err);
