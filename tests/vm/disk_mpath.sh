@@ -38,6 +38,9 @@ try() # SEPARATOR PREFIX LABEL
 	cp "$tmp/data" "$pool/volumes/${2}1"
 	size $((5 * M)) "$pool/volumes/${2}1"
 	cmp "$tmp/data" "/dev/mapper/${2}1"
+	# the map has a cache of its own, and knows nothing of what waits in that of a partition
+	sync "$pool/volumes/${2}1"
+	blockdev --flushbufs "$map"
 	cmp -n $((5 * M)) -i 0:$M "$tmp/data" "$map"
 	is "/dev/mapper/${2}1" "$pool/info/${2}1/path"
 	mkdir "$pool/info/${2}2"
