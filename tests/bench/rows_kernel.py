@@ -576,10 +576,11 @@ ROWS = [
     ListMany(f"disk ls -l {PARTITIONS} partitions", MANY_PARTITIONS,
              ["sh", "-c", 'exec cat /sys/block/"$0"/"$0"*/size', os.path.basename(DISKS[5])],
              PARTITIONS, 2),
+    # before those whose exports hold the devices until the end
+    *(deed for kind in KINDS for deed in deeds(kind)),
     *(VmBytes(kind, *rest) for kind in (LOGICAL, DISK, SCSI) for rest in (
         ("seq read 1M O_DIRECT", ("-d", "seqread")),
         ("seq write 1M O_DIRECT", ("-d", "seqwrite")),
         ("rand read 4k O_DIRECT", ("-d", *SMALL, "randread"), "op"),
         ("rand write 4k O_DIRECT", ("-d", *SMALL, "randwrite"), "op"))),
-    *(deed for kind in KINDS for deed in deeds(kind)),
 ]
