@@ -171,6 +171,8 @@ int node_setattr(const struct node *n, const struct node_attr *a, struct call *c
 		return n->row->kind->setattr(n, a, call, err);
 	if (a->attr.mask & NODE_SIZE)
 		return cannot(n, EPERM, "truncate", err);
+	if (!(a->attr.mask & (VOL_MODE | VOL_UID | VOL_GID)))
+		return 0; /* nothing to compare, so no text is made */
 	r = node_stat(n, &st, call, err);
 	return r < 0 ? r : node_keeps_owner(n, a, &st, err);
 }
