@@ -390,12 +390,14 @@ size_t volumes_open_count(struct volumes *vs)
 static void error_move(struct volumes *vs, const char *from, const char *to)
 {
 	struct last_error *e = error_find(vs, from);
+	struct error err;
 
 	error_drop(vs, error_find(vs, to));
 	if (!e)
 		return;
-	error_keep(vs, to, &e->err);
-	error_drop(vs, e);
+	err = e->err;
+	error_drop(vs, e); /* first: to keep another may drop the oldest, which it may be */
+	error_keep(vs, to, &err);
 }
 
 static void rename_volume(struct volumes *vs, struct volume *v, const char *to)

@@ -561,6 +561,11 @@ static void errors_are_kept_by_name(void **state)
 	out.len = 0;
 	volumes_show_error(vs, "b", &out);
 	assert_int_equal(out.len, 0);
+	volumes_moved(vs, "v3976", "renamed", false); /* the oldest of those that are kept */
+	volumes_show_error(vs, "v3977", &out);
+	volumes_show_error(vs, "renamed", &out);
+	assert_string_equal(buf_text(&out), "it burns\nit burns\n");
+	out.len = 0;
 	volumes_reset(vs);
 	volumes_show_error(vs, "v4999", &out);
 	assert_int_equal(out.len, 0);
