@@ -78,24 +78,29 @@ int definition_store(const char *name, const struct buf *text, struct error *err
 	return store_file(xml_path(path, name), text->data, text->len, XML_MODE, err);
 }
 
-int definition_remove(const char *name, struct error *err)
-{
-	char path[PATH_SIZE], kept[PATH_SIZE + 1];
-	int r = autostart_link_set(name, false, err);
-
-	if (r < 0)
-		return r;
-	snprintf(kept, sizeof(kept), "%s~", xml_path(path, name));
-	r = store_rename(path, kept, false, err);
-	return r == -ENOENT ? 0 : r;
-}
-
 static bool has_link(const char *name)
 {
 	char path[PATH_SIZE];
 	struct stat st;
 
 	return !store_stat(link_path(path, name), &st);
+}
+
+int definition_remove(const char *name, struct error *err)
+{
+	char path[PATH_SIZE], kept[PATH_SIZE + 1];
+	bool linked = has_link(name);
+	int r = autostart_link_set(name, false, err);
+
+	if (r < 0)
+		return r;
+	snprintf(kept, sizeof(kept), "%s~", xml_path(path, name));
+	r = store_rename(path, kept, false, err);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 && linked)
+		autostart_link_set(name, true, NULL); /* the pool stays as it was */
+	return r;
 }
 
 int definition_rename(const char *from, const char *to, const struct buf *text,

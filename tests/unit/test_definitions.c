@@ -118,6 +118,19 @@ static void test_layout(void **state)
 	assert_int_equal(definition_remove("never", NULL), 0);
 }
 
+/* What cannot be removed stays as it was, and starts by itself as before. */
+static void test_remove_fails(void **state)
+{
+	char kept[128];
+
+	snprintf(kept, sizeof(kept), "%s/a.xml~", source);
+	assert_int_equal(mkdir(kept, 0700), 0);
+	assert_int_equal(store_text("a", "text", NULL), 0);
+	assert_int_equal(autostart_link_set("a", true, NULL), 0);
+	assert_int_equal(definition_remove("a", NULL), -EISDIR);
+	expect_file("autostart/a.xml", "text");
+}
+
 /* A child that writes without end; it is killed at any moment. */
 static void write_until_killed(void)
 {
@@ -358,7 +371,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-		TEST(test_layout),	TEST(test_kill_9),
+		TEST(test_layout),	TEST(test_remove_fails),
+		TEST(test_kill_9),
 		TEST(test_subdirectory_is_synced),
 		TEST(test_full_disk),	TEST(test_read_only),
 		TEST(test_odd_entries), TEST(test_secrets),
