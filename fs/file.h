@@ -34,6 +34,7 @@ struct file {
 	int fd;                       /* the volume's; -1: none */
 	bool inline_data;             /* reads and writes of fd are done in place */
 	atomic_int cached;            /* how sure it is that reads do not wait */
+	atomic_bool cannot_tell;      /* its filesystem knows no RWF_NOWAIT */
 	bool passthrough;             /* holds the inode's backing id */
 	struct lane *lane;            /* for volumes without fd */
 	struct fuse_pollhandle *poll; /* notify.c's */
@@ -58,9 +59,9 @@ struct file *file_get(uint64_t id);
 /* What becomes of its reads and writes. */
 enum file_data {
 	FILE_TEXT,      /* no volume; or no such id */
-	FILE_SUBMITTED, /* only given to a backend, which does not wait */
+	FILE_SUBMITTED, /* only given to a backend or executor, without a wait */
 	FILE_CACHED,    /* in place; most that was read lately lay in memory */
-	FILE_WAITS,     /* in place, or on an executor */
+	FILE_WAITS,     /* in place */
 };
 enum file_data file_data(uint64_t id);
 /* That a read did or did not have to wait. */
