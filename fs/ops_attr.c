@@ -92,26 +92,30 @@ static int set_size(struct request *r, struct error *err)
 	return handle_truncate(f->handle, r->attr.size, &r->call, err);
 }
 
+static int set_nameless(struct request *r, struct error *err)
+{
+	struct file *f = r->file;
+	int ret = set_by_descriptor(f ? f->fd : -1, &r->attr.attr, err);
+
+	return ret < 0 ? ret : stat_volume(r, f->volume, err);
+}
+
 static int run_setattr(struct request *r, struct error *err)
 {
 	struct vol_attr *a = &r->attr.attr;
 	bool by_file = r->file; /* truncate(2) and ftruncate(2) have different rules */
-	bool gone = inode_is_gone(r->inode);
 	int ret = 0;
 
 	if (!r->file)
 		r->file = inode_volume_file(r->inode);
 	if (by_file && r->file->handle && (a->mask & NODE_SIZE))
 		ret = set_size(r, err);
-	if (ret == 0 && a->mask && !gone) {
-		ret = node_setattr(r->node, &r->attr, &r->call, err);
-		gone = ret == -ESTALE && !(a->mask & NODE_SIZE) && r->file &&
-		       r->file->volume;
-	}
-	if (gone && a->mask && (ret == 0 || ret == -ESTALE))
-		ret = set_by_descriptor(r->file ? r->file->fd : -1, a, err);
-	if (ret == 0 && gone && r->file && r->file->volume)
-		return stat_volume(r, r->file->volume, err);
+	if (ret < 0 || !a->mask)
+		return ret < 0 ? ret : stat_inode(r, err);
+	ret = inode_is_gone(r->inode) ?
+		-ESTALE : node_setattr(r->node, &r->attr, &r->call, err);
+	if (ret == -ESTALE && !(a->mask & NODE_SIZE))
+		return set_nameless(r, err);
 	return ret < 0 ? ret : stat_inode(r, err);
 }
 
