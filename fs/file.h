@@ -59,9 +59,9 @@ struct file *file_get(uint64_t id);
 /* What becomes of its reads and writes. */
 enum file_data {
 	FILE_TEXT,      /* no volume; or no such id */
-	FILE_SUBMITTED, /* only given to a backend or executor, without a wait */
+	FILE_SUBMITTED, /* only given to a backend, which does not wait */
 	FILE_CACHED,    /* in place; most that was read lately lay in memory */
-	FILE_WAITS,     /* in place */
+	FILE_WAITS,     /* in place, or on an executor */
 };
 enum file_data file_data(uint64_t id);
 /* That a read did or did not have to wait. */

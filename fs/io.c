@@ -1,7 +1,7 @@
 /*
- * Four ways for the bytes of a volume: in place on its descriptor; on an executor, where
- * that may wait or something has to be done before a write; direct ones of a device that
- * may hang, by the kernel meanwhile; or submitted to the backend and completed by it.
+ * Three ways for the bytes of a volume: in place on its descriptor; on an executor, where
+ * that may wait or something has to be done before a write; or submitted to the backend
+ * and completed by it.
  *
  * The first never makes a request: it is the path that counts. The others own their
  * bytes, in pages.
@@ -281,7 +281,7 @@ static int run_read(struct request *r, struct error *err)
 
 	if (f->fd < 0)
 		return enter(r, IO_READ, err);
-	ret = r->buffer ? 0 : add_buffer(r, err);
+	ret = add_buffer(r, err);
 	if (ret < 0)
 		return ret;
 	r->out.count = read_file(f, r->flags, r->buffer, r->size, r->off);
@@ -321,60 +321,6 @@ static const struct op write_op = {
 	.run = run_write, .reply = reply_count, .cancel = cancel,
 };
 
-/* -- direct, of a device that may hang -- */
-
-static struct executor *executor_of(const struct request *r)
-{
-	const struct node *n = r->file->node;
-	struct executor *e = node_executor(n, NODE_DATA, NULL);
-
-	return e ? e : pool_executor(n->pool);
-}
-
-static void direct_done(struct aio *a, ssize_t n)
-{
-	struct request *r = container_of(a, struct request, aio);
-	struct error err = { 0 };
-
-	if (n == -EAGAIN) {
-		request_queue(r, executor_of(r));
-		return;
-	}
-	if (n < 0)
-		data_error(&err, n, r->op == &read_op ? "read" : "write", r->node);
-	r->out.count = n;
-	request_done(r, n < 0 ? n : 0, &err);
-}
-
-/* Small: one that is split may be refused behind its beginning. */
-static bool is_direct(const struct request *r)
-{
-	const struct file *f = r->file;
-
-	return f->fd >= 0 && (f->flags & r->flags & O_DIRECT) && r->size <= IO_SMALL &&
-	       !volume_is_regular(f->volume) && !atomic_load(&f->cannot_tell);
-}
-
-static void submit_direct(struct request *r)
-{
-	struct file *f = r->file;
-	struct error err = { 0 };
-	int ret;
-
-	if (!request_park(r))
-		return;
-	if (!r->buffer && add_buffer(r, &err) < 0) {
-		request_done(r, -ENOMEM, &err);
-		return;
-	}
-	ret = aio_submit(&r->aio, direct_done, f->fd, r->op == &write_op, r->buffer,
-			 r->size, r->off);
-	if (ret < 0 && ret != -EAGAIN && ret != -EINVAL)
-		atomic_store(&f->cannot_tell, true);
-	if (ret < 0)
-		request_queue(r, executor_of(r));
-}
-
 /* A request with the reference on the file that the caller gave us. */
 static struct request *new_io(fuse_req_t req, const struct op *op, fuse_ino_t ino,
 			      struct file *f, size_t size, off_t off, int flags)
@@ -392,14 +338,15 @@ static struct request *new_io(fuse_req_t req, const struct op *op, fuse_ino_t in
 	return r;
 }
 
-/* Where it may wait, or is not ready: on the executor; else it is submitted from here,
- * watched all the same. */
-static void start(struct request *r, bool ready)
+/* Where it may wait: on the executor; else it is submitted from here, watched all the
+ * same. */
+static void start(struct request *r, bool may_wait)
 {
-	if (ready && is_direct(r))
-		submit_direct(r);
-	else if (!ready || r->file->fd >= 0)
-		dispatch_on(r, executor_of(r));
+	struct file *f = r->file;
+	struct executor *e = node_executor(f->node, NODE_DATA, NULL);
+
+	if (may_wait)
+		dispatch_on(r, e ? e : pool_executor(f->node->pool));
 	else if (request_park(r))
 		dispatch_here(r);
 }
@@ -424,7 +371,7 @@ void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t 
 		struct request *r = new_io(req, &read_op, ino, f, size, off, fi->flags);
 
 		if (r)
-			start(r, true);
+			start(r, f->fd >= 0);
 	}
 }
 
@@ -447,5 +394,5 @@ void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data,
 		request_done(r, -ENOMEM, &err);
 		return;
 	}
-	start(r, ready);
+	start(r, f->fd >= 0 || !ready);
 }
