@@ -396,7 +396,7 @@ static void error_move(struct volumes *vs, const char *from, const char *to)
 	if (!e)
 		return;
 	err = e->err;
-	error_drop(vs, e); /* first: to keep another may drop the oldest, which it may be */
+	error_drop(vs, e); /* first: keeping one may drop the oldest */
 	error_keep(vs, to, &err);
 }
 
