@@ -241,6 +241,7 @@ static void block_signals(sigset_t *taken)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* who started us may have wanted no ends of tools */
 	sigemptyset(taken);
 	sigaddset(taken, SIGTERM);
 	sigaddset(taken, SIGINT);

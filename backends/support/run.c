@@ -1,9 +1,14 @@
-/* Running a tool: posix_spawn, pipes, a deadline, a process group to kill. */
+/*
+ * Running a tool: posix_spawn, pipes, a deadline, a process group to kill.
+ *
+ * `lock` guards the list of those that were killed and have not died.
+ */
 #include "backends/support/run.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -11,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "backends/support/cleanup.h"
 #include "backends/support/clock.h"
 #include "backends/support/cpus.h"
 
@@ -19,6 +25,9 @@
 #define OUTPUT_LIMIT  (64 << 20)
 #define POLL_SLICE_MS 100
 #define DRAIN_CHUNKS  128 /* a MiB, more than a pipe holds */
+#define DEATH_NS      NS_PER_S
+#define LOOK_MS	      5
+#define MAX_UNDEAD    64
 
 /* The tool's path, or false when it is in none of the system's directories. */
 static bool find_tool(const char *tool, char *path, size_t size)
@@ -50,7 +59,8 @@ struct child {
 	pid_t pid;
 	int pidfd, in, out, err;
 	size_t fed;
-	bool cut; /* not all of its output was kept */
+	bool cut;   /* not all of its output was kept */
+	bool stays; /* it was killed, and has not died */
 	struct buf messages;
 };
 
@@ -76,6 +86,14 @@ static int make_pipe(int *parent, int *child, bool child_reads, struct error *er
 	return 0;
 }
 
+/* Where fd is -1 the tool gets /dev/null as its number `as`. 0 or an errno. */
+static int give(posix_spawn_file_actions_t *actions, int fd, int as, int flags)
+{
+	if (fd >= 0)
+		return posix_spawn_file_actions_adddup2(actions, fd, as);
+	return posix_spawn_file_actions_addopen(actions, as, "/dev/null", flags, 0);
+}
+
 static int spawn(const struct run *r, const char *path, struct child *c, int in, int out,
 		 int errfd)
 {
@@ -83,21 +101,18 @@ static int spawn(const struct run *r, const char *path, struct child *c, int in,
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	char *env[] = { "LC_ALL=C", "PATH=" PATHS, "HOME=/", NULL };
+	int code;
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attr);
-	if (in >= 0)
-		posix_spawn_file_actions_adddup2(&actions, in, 0);
-	else
-		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	if (out >= 0)
-		posix_spawn_file_actions_adddup2(&actions, out, 1);
-	else
-		posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, errfd, 2);
+	code = give(&actions, in, 0, O_RDONLY);
+	if (!code)
+		code = give(&actions, out, 1, O_WRONLY);
+	if (!code)
+		code = give(&actions, errfd, 2, O_WRONLY);
 	/* dup2 onto itself clears close-on-exec in posix_spawn */
-	for (const int *fd = r->fds; fd && *fd >= 0; fd++)
-		posix_spawn_file_actions_adddup2(&actions, *fd, *fd);
+	for (const int *fd = r->fds; !code && fd && *fd >= 0; fd++)
+		code = give(&actions, *fd, *fd, 0);
 	sigemptyset(&none);
 	sigfillset(&all);
 	posix_spawnattr_setsigmask(&attr, &none);
@@ -105,10 +120,9 @@ static int spawn(const struct run *r, const char *path, struct child *c, int in,
 	posix_spawnattr_setpgroup(&attr, 0);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
 						POSIX_SPAWN_SETSIGDEF);
-
-	int code =
-		posix_spawn(&c->pid, path, &actions, &attr, (char *const *)r->argv, env);
-
+	if (!code)
+		code = posix_spawn(&c->pid, path, &actions, &attr, (char *const *)r->argv,
+				   env);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	return code;
@@ -201,12 +215,65 @@ static bool wait_round(const struct run *r, struct child *c)
 	return p[0].revents;
 }
 
+/* -- the end -- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pid_t undead[MAX_UNDEAD];
+static size_t n_undead;
+
+/* Takes the ends of those that have died meanwhile. */
+static void bury_undead(void)
+{
+	SCOPED_LOCK(&lock);
+	for (size_t i = 0; i < n_undead;) {
+		if (waitpid(undead[i], NULL, WNOHANG) == 0)
+			i++;
+		else
+			undead[i] = undead[--n_undead];
+	}
+}
+
+/* One too many stays a zombie until we end ourselves. */
+static void add_undead(pid_t pid)
+{
+	SCOPED_LOCK(&lock);
+	if (n_undead < MAX_UNDEAD)
+		undead[n_undead++] = pid;
+}
+
+/* Takes the end of a process that has ended or was killed: its status as a shell has it.
+ * -1: there is none: it waits in the kernel for what does not come (D state), or SIGCHLD
+ * is ignored. */
+static int reap(struct child *c)
+{
+	uint64_t until = clock_now() + DEATH_NS;
+	int status;
+	pid_t ended;
+
+	while (!(ended = waitpid(c->pid, &status, WNOHANG)) && !deadline_passed(until))
+		poll(NULL, 0, LOOK_MS);
+	c->stays = !ended;
+	if (c->stays)
+		add_undead(c->pid);
+	if (ended != c->pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Also where the kernel has taken its end itself. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	       info.si_pid == pid;
+}
+
 /* Waits for the end, or kills the group at the deadline. Returns 0, -ETIMEDOUT or -EINTR.
  */
 static int wait_end(struct run *r, struct child *c)
 {
-	int result = 0, status;
-	siginfo_t info;
+	int result = 0;
 
 	while (!wait_round(r, c)) {
 		if (r->cancelled && atomic_load(r->cancelled))
@@ -216,22 +283,49 @@ static int wait_end(struct run *r, struct child *c)
 		if (result)
 			break;
 		/* without a pidfd (an old kernel) the slice is the poll interval */
-		if (c->pidfd < 0 &&
-		    !waitid(P_PID, c->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
-		    info.si_pid == c->pid)
+		if (c->pidfd < 0 && has_ended(c->pid))
 			break;
 	}
 	if (result)
 		kill(-c->pid, SIGKILL);
-	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	r->status = reap(c);
 	if (c->out >= 0)
 		drain_output(r, c);
 	if (c->err >= 0)
 		drain(&c->err, &c->messages, STDERR_LIMIT);
-	r->status = WIFEXITED(status) ? WEXITSTATUS(status) :
-							128 + WTERMSIG(status);
 	return result;
+}
+
+static int refuse_stopped(const char *tool, const struct child *c, int result,
+			  struct error *err)
+{
+	const char *why = result == -EINTR ? "was cancelled" : "did not end in time";
+
+	if (c->stays)
+		return error_set(err, -result,
+				 "'%s' %s, and cannot be stopped: the kernel keeps it "
+				 "(process %d) waiting for a device or server that does "
+				 "not answer",
+				 tool, why, (int)c->pid);
+	return error_set(err, -result, "'%s' %s%s", tool, why,
+			 result == -EINTR ? "" : " and was stopped");
+}
+
+static int refuse_failed(const char *tool, const struct child *c, int status,
+			 struct error *err)
+{
+	const char *said = c->messages.data ? c->messages.data : "it said nothing";
+	size_t len = strlen(said);
+
+	while (len && strchr(" \n\r\t", said[len - 1]))
+		len--;
+	if (status < 0)
+		return error_set(err, EIO,
+				 "'%s' has ended, and nobody can tell how (does somebody "
+				 "trace it?): %.*s",
+				 tool, (int)len, said);
+	return error_set(err, EIO, "'%s' failed (exit status %d): %.*s", tool, status,
+			 (int)len, said);
 }
 
 int run_tool(struct run *r, struct error *err)
@@ -240,6 +334,7 @@ int run_tool(struct run *r, struct error *err)
 	struct error local = { 0 };
 	int result;
 
+	bury_undead();
 	cpus_use(CPUS_ALL); /* the tool inherits them */
 	result = start(r, &c, &local);
 	if (result < 0) {
@@ -247,20 +342,10 @@ int run_tool(struct run *r, struct error *err)
 		return error_copy(err, &local);
 	}
 	result = wait_end(r, &c);
-
-	char *said = c.messages.data ? c.messages.data : "it said nothing";
-	size_t len = strlen(said);
-
-	while (len && strchr(" \n\r\t", said[len - 1]))
-		len--;
-	if (result == -EINTR)
-		error_set(err, EINTR, "'%s' was cancelled", r->argv[0]);
-	else if (result == -ETIMEDOUT)
-		error_set(err, ETIMEDOUT, "'%s' did not end in time and was stopped",
-			  r->argv[0]);
+	if (result)
+		refuse_stopped(r->argv[0], &c, result, err);
 	else if (r->status)
-		result = error_set(err, EIO, "'%s' failed (exit status %d): %.*s",
-				   r->argv[0], r->status, (int)len, said);
+		result = refuse_failed(r->argv[0], &c, r->status, err);
 	else if (c.cut) /* half a list would be taken for all there is */
 		result = error_set(err, EIO,
 				   "'%s' said more than could be kept (64 MiB at most)",

@@ -21,13 +21,14 @@ struct run {
 	const int *fds; /* inherited under their own numbers, ended by -1; NULL: none */
 	uint64_t deadline_ns;         /* clock_now() time; 0: none */
 	const atomic_bool *cancelled; /* looked at about every 100 ms; NULL: never */
-	int status;                   /* out: exit status, or 128 + signal */
+	int status;                   /* out: exit status, 128 + signal; -1: not known */
 };
 
 /*
  * Runs it to its end. 0: exit status 0, and all of its output. Errors: -EOPNOTSUPP the
  * tool is not installed, -EIO it failed (the text has the first of its stderr) or said
- * more than 64 MiB, -ETIMEDOUT, -EINTR cancelled.
+ * more than 64 MiB, -ETIMEDOUT, -EINTR cancelled. Of the last two it returns within a
+ * second, also when what was killed does not die, which then is waited for by later runs.
  */
 int run_tool(struct run *r, struct error *err);
 

@@ -58,3 +58,20 @@ rsync -a --delete ./ "$tmp/to/"
 [ ! -e "$tmp/to/r1" ] || fail "rsync --delete did not"
 rsync -a --sparse "$tmp/to/raw" ./raw2
 cmp raw raw2
+
+# who started us may have SIGCHLD ignored: the ends of tools are seen all the same
+cd /
+umount_storage
+cat >"$tmp/deaf" <<E2
+#!/bin/sh
+exec env --ignore-signal=CHLD '$storagefs' "\$@"
+E2
+chmod +x "$tmp/deaf"
+storagefs=$tmp/deaf
+mount_storage
+eventually 5 grep -qx running "$storage/pools/a/state"
+mkdir "$storage/pools/a/info/deaf"
+echo qcow2 >"$storage/pools/a/info/deaf/format"
+echo 1G >"$storage/pools/a/info/deaf/capacity"
+touch "$storage/pools/a/volumes/deaf"
+is qcow2 "$storage/pools/a/info/deaf/format"

@@ -5,8 +5,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "backends/support/clock.h"
 #include "backends/support/run.h"
@@ -77,6 +83,92 @@ static void test_deadline(void **state)
 	assert_int_equal(run(&r, &err), -EINTR);
 }
 
+/* Who is traced stays a zombie after SIGKILL until its tracer lets go: the nearest to the
+ * D state that a test can make. NULL: nobody may trace here. */
+static pid_t trace(pid_t who)
+{
+	int ready[2];
+	pid_t tracer;
+	char c = 0;
+
+	assert_int_equal(pipe(ready), 0);
+	tracer = fork();
+	if (!tracer) {
+		c = ptrace(PTRACE_SEIZE, who, NULL, NULL) == 0;
+		_exit(write(ready[1], &c, 1) != 1 || !c || pause());
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return c ? tracer : 0;
+}
+
+static void *trace_tool(void *arg)
+{
+	char path[64], pid[16] = "";
+	pid_t *tracer = arg;
+	FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/tmp/test_run.%d", (int)getpid());
+	while (!f || !fgets(pid, sizeof(pid), f)) {
+		if (f)
+			fclose(f);
+		usleep(1000);
+		f = fopen(path, "r");
+	}
+	fclose(f);
+	unlink(path);
+	*tracer = trace(atoi(pid));
+	return NULL;
+}
+
+/* It is given up at the deadline, named, and taken away when it has died after all. */
+static void test_unkillable(void **state)
+{
+	uint64_t start = clock_now();
+	struct run r = { .deadline_ns = start + 300 * NS_PER_MS };
+	char script[128], says[64];
+	pid_t tracer = 0, pid = 0;
+	pthread_t thread;
+	struct error err;
+
+	snprintf(script, sizeof(script),
+		 "echo $$ > /tmp/test_run.%d.new; "
+		 "mv /tmp/test_run.%d.new /tmp/test_run.%d; sleep 1000",
+		 (int)getpid(), (int)getpid(), (int)getpid());
+	r.argv = SHELL(script);
+	pthread_create(&thread, NULL, trace_tool, &tracer);
+	assert_int_equal(run(&r, &err), -ETIMEDOUT);
+	pthread_join(thread, NULL);
+	if (!tracer)
+		skip();
+	assert_true(clock_now() - start < 30 * NS_PER_S);
+	assert_int_equal(r.status, -1);
+	assert_non_null(strstr(err.text, "cannot be stopped"));
+	assert_int_equal(sscanf(strstr(err.text, "(process "), "(process %d", &pid), 1);
+	snprintf(says, sizeof(says), "/proc/%d", (int)pid);
+	assert_int_equal(access(says, F_OK), 0);
+	kill(tracer, SIGKILL);
+	waitpid(tracer, NULL, 0);
+	r = (struct run){ .argv = SHELL("true") };
+	for (int i = 0; i < 1000 && access(says, F_OK) == 0; i++)
+		assert_int_equal(run(&r, &err), 0);
+	assert_int_not_equal(access(says, F_OK), 0);
+}
+
+/* Who started us may have had SIGCHLD ignored, and then no end is told of. */
+static void test_ends_unknown(void **state)
+{
+	struct run r = { .argv = SHELL("echo a word >&2") };
+	struct error err;
+
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(run(&r, &err), -EIO);
+	signal(SIGCHLD, SIG_DFL);
+	assert_int_equal(r.status, -1);
+	assert_non_null(strstr(err.text, "nobody can tell how"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -84,6 +176,8 @@ int main(void)
 		cmocka_unit_test(test_output_is_whole),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_unkillable),
+		cmocka_unit_test(test_ends_unknown),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
