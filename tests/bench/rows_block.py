@@ -6,7 +6,7 @@ the other types, in a VM.
 import os
 
 from measure import MIB, PER_MIB, Row
-from rows import minimal
+from rows_data import minimal
 from systems import Failed, Qemu, Storagefs, System, Unavailable, is_mounted, run, wait_for, write
 
 OWN = "storagefs"
