@@ -363,10 +363,25 @@ bool handle_has_said(struct handle *h, const struct error *err)
 	return said;
 }
 
+/* A volume that cannot be made has no info/V/error to read: what a name in a directory
+ * meets is the pool's failure too. */
+static void remember_in_pool(const struct node *n, const char *name,
+			     const struct error *err)
+{
+	const struct kind *kind = n->row->kind;
+
+	if (n->name)
+		pool_remember(n->pool, n->name, err);
+	else if (name && (kind == &volumes_kind || kind == &infos_kind ||
+			  kind == &snapshots_kind))
+		pool_remember(n->pool, name, err);
+	if (!n->name)
+		pool_remember(n->pool, NULL, err);
+}
+
 void node_remember(const struct node *n, const char *name, const struct error *err)
 {
 	char path[1024];
-	const char *volume = NULL;
 
 	node_path(n, path, sizeof(path));
 	if (name) {
@@ -375,12 +390,7 @@ void node_remember(const struct node *n, const char *name, const struct error *e
 		snprintf(path + len, sizeof(path) - len, "%s%s", len ? "/" : "", name);
 	}
 	if (n->pool) {
-		if (n->name)
-			volume = n->name;
-		else if (n->row->kind == &volumes_kind || n->row->kind == &infos_kind ||
-			 n->row->kind == &snapshots_kind)
-			volume = name;
-		pool_remember(n->pool, volume, err);
+		remember_in_pool(n, name, err);
 	} else if (n->row->kind == &pools_kind && name) {
 		/* the object that refused: a pool that is there, else only the root's
 		 * file */

@@ -244,7 +244,9 @@ static int refuse_use(struct pool *p, struct error *err)
 	default:
 		return error_set(
 			err, EAGAIN,
-			"pool '%s' is not running: write 'start' to pools/%s/ctl",
+			p->error_of_start ?
+				"pool '%s' is not running: pools/%s/error says why" :
+				"pool '%s' is not running: write 'start' to pools/%s/ctl",
 			p->name, p->name);
 	}
 }
@@ -418,7 +420,9 @@ void pool_remember(struct pool *p, const char *volume, const struct error *err)
 		volumes_remember(p->volumes, volume, err);
 	} else {
 		SCOPED_POOL(p);
-		if (p->error_of_start && !strcmp(p->error.text, err->text))
+		/* that it is not running does not hide why it could not be started */
+		if (p->error_of_start &&
+		    (err->code == EAGAIN || !strcmp(p->error.text, err->text)))
 			return;
 		p->error = *err;
 		p->error_of_start = false;

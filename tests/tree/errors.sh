@@ -103,6 +103,18 @@ grep -q 'pools/a' "$storage/error" || fail "the root's error has no path: $(cat 
 put "$pools/a/info/w/capacity" nonsense 2>/dev/null || :
 grep -q nonsense "$pools/a/info/w/error" || fail "info/w/error: $(cat "$pools/a/info/w/error")"
 grep -q autostart "$log" || fail "the log does not have it"
+# a volume that could not be made has no error of its own to read
+refuse EPERM 'pipes' mkfifo "$pools/a/volumes/pipe"
+grep -q 'pipes' "$pools/a/error" || fail "pools/a/error: $(cat "$pools/a/error")"
+# what a walk meets in a pool that could not be started does not hide why it could not
+mkdir "$pools/lost"
+put "$pools/lost/xml" "<pool type='dir'><target><path>$tmp/lost</path></target></pool>"
+refuse EAGAIN 'pools/lost/error' ls "$pools/lost/volumes"
+refuse EAGAIN 'pools/lost/error' touch "$pools/lost/volumes/v"
+grep -q 'not built yet' "$pools/lost/error" || fail "pools/lost/error: $(cat "$pools/lost/error")"
+put "$pools/lost/ctl" build
+put "$pools/lost/ctl" start
+is '' "$pools/lost/error"
 # close(2) refuses what its write refused: that is told once, and again for the next document
 for n in 1 2; do
 	expect_errno EINVAL python3 -c 'import os, sys
