@@ -38,7 +38,9 @@ struct channel {
 	struct list notices;
 	unsigned n_notices;
 	bool sweep;        /* tell all that is known */
-	uint64_t telling; /* number of the one that is being told; 0: none */
+	bool held;         /* a sweep waits for a directory */
+	uint64_t swept;    /* number of the last sweep */
+	uint64_t telling;  /* number of the one that is being told; 0: none */
 };
 
 struct parked_dir {
@@ -170,13 +172,17 @@ static struct notice *next(struct channel *c)
 	return NULL;
 }
 
-static void tell_when_free(uint64_t ino, const char *name)
+static void tell_when_free(struct channel *c, uint64_t ino, const char *name)
 {
 	bool end;
 
 	pthread_mutex_lock(&lock);
-	while (!closing && find_parked(ino))
+	while (!closing && find_parked(ino)) {
+		c->held = true;
+		pthread_cond_broadcast(&news);
 		pthread_cond_wait(&news, &lock);
+	}
+	c->held = false;
 	end = closing;
 	pthread_mutex_unlock(&lock);
 	if (!end)
@@ -195,16 +201,16 @@ static void sweep_directory(void *arg, const struct node *dir, const char *name)
 	if (inode_names_in(dir, &names) < 0)
 		log_warning("out of memory: listings may be out of date for a minute");
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
-		tell_when_free(ino, names.data + at);
+		tell_when_free(arg, ino, names.data + at);
 }
 
-static void sweep(struct pool *pool)
+static void sweep(struct channel *c)
 {
 	struct event all = { .what = EVENT_VOLUMES_ALL,
-			     .pool = pool,
+			     .pool = c->pool,
 			     .from_outside = true };
 
-	nodes_affected(&all, sweep_directory, NULL);
+	nodes_affected(&all, sweep_directory, c);
 }
 
 static void drop_notices(struct channel *c)
@@ -217,21 +223,17 @@ static void drop_notices(struct channel *c)
 /* Something to do for the channel: does it without the lock. false: nothing. */
 static bool work(struct channel *c)
 {
-	struct notice *n;
+	struct notice *n = c->sweep ? NULL : next(c);
 
-	if (c->sweep) {
-		c->sweep = false;
-		pthread_mutex_unlock(&lock);
-		sweep(c->pool);
-		pthread_mutex_lock(&lock);
-		return true;
-	}
-	n = next(c);
-	if (!n)
+	if (!n && !c->sweep)
 		return false;
-	c->telling = n->number;
+	c->telling = n ? n->number : c->swept;
+	c->sweep = false;
 	pthread_mutex_unlock(&lock);
-	tell(n);
+	if (n)
+		tell(n);
+	else
+		sweep(c);
 	free(n);
 	pthread_mutex_lock(&lock);
 	c->telling = 0;
@@ -332,6 +334,7 @@ static void add_notice(struct channel *c, uint64_t ino, const char *name)
 		free(n);
 		drop_notices(c);
 		c->sweep = true;
+		c->swept = ++last_number;
 		return;
 	}
 	n->number = ++last_number;
@@ -368,7 +371,9 @@ static bool unsettled(struct pool *pool, uint64_t number)
 
 	if (!c || closing)
 		return false;
-	if (c->telling && c->telling <= number)
+	if (c->held)
+		return false;
+	if (c->sweep || (c->telling && c->telling <= number))
 		return true;
 	list_for_each(l, &c->notices) {
 		struct notice *n = container_of(l, struct notice, link);
@@ -414,6 +419,9 @@ static void want_sweep(struct pool *pool)
 		return;
 	drop_notices(c);
 	c->sweep = true;
+	c->swept = ++last_number;
+	queued_for = pool;
+	queued_number = last_number;
 	pthread_cond_broadcast(&news);
 }
 

@@ -36,6 +36,25 @@ for _ in 1 2 3; do
 	listed | cmp - "$tmp/want" || fail "not what is there: $(listed | diff "$tmp/want" - | head)"
 done
 
+# what others have changed is seen by who has refreshed, at once
+set --
+for i in $(seq -f %04g 0 50 $((N - 1))); do
+	set -- "$@" "volumes/image-$i"
+done
+stat "$@" >"$tmp/stat"
+ask_ceph images <<-END
+	for i in range(0, $N, 50):
+	    with rbd.Image(pool, f'image-{i:04}') as image:
+	        image.resize(9 << 20)
+END
+echo refresh >ctl
+[ "$(stat -c %s "$@" | sort -u)" = $((9 * M)) ] || fail "old sizes: $(stat -c '%s %n' "$@")"
+ask_ceph images <<-END
+	for i in range(0, $N, 50):
+	    with rbd.Image(pool, f'image-{i:04}') as image:
+	        image.resize((1 + i % 7) << 20)
+END
+
 # two who walk, one who walks backwards, and one who asks for a few of them
 echo refresh >ctl
 listed >"$tmp/walk1" &
