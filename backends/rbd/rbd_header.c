@@ -18,7 +18,6 @@
 #define DEPTH	  48	      /* images under way at once */
 #define MAP_PIECE (64 * 1024) /* of an object map, read at a time: 1 TiB of image */
 #define ID_MAX	  256
-#define KEYS_MOST 64 /* those we look at sort before an image's snapshots */
 
 struct batch {
 	struct rbd_pool *pool;
@@ -41,8 +40,8 @@ struct fetch {
 	char id[ID_MAX];
 	bool looked_up; /* the identity is its name's of just now */
 	rados_omap_iter_t keys;
-	unsigned char keys_more; /* written with the answer, like keys_result */
-	int keys_result, header_result, map_result;
+	int keys_result; /* written with the answer */
+	int header_result, map_result;
 	unsigned char *map;
 	uint64_t map_off, objects, existing;
 	bool last_exists;
@@ -229,6 +228,17 @@ static void header_read(rados_completion_t c, void *arg)
 	fetch_over(f);
 }
 
+/* Only those that take_key looks at: each that comes costs, here and in the OSD. */
+static void ask_for_keys(struct fetch *f, rados_read_op_t op)
+{
+	static const char *const keys[] = { "features", "flags",  "modify_timestamp",
+					    "order",	"parent", "size" };
+	static const size_t lens[] = { 8, 5, 16, 5, 6, 4 };
+
+	rados_read_op_omap_get_vals_by_keys2(op, keys, sizeof(keys) / sizeof(*keys), lens,
+					     &f->keys, &f->keys_result);
+}
+
 static void read_header(struct fetch *f)
 {
 	rados_read_op_t op = rados_create_read_op();
@@ -237,8 +247,7 @@ static void read_header(struct fetch *f)
 	int r = begin(f, header_read, &c);
 
 	snprintf(name, sizeof(name), "rbd_header.%s", f->h->id);
-	rados_read_op_omap_get_vals2(op, "", "", KEYS_MOST, &f->keys, &f->keys_more,
-				     &f->keys_result);
+	ask_for_keys(f, op);
 	if (r == 0) {
 		r = rados_aio_read_op_operate(op, f->batch->pool->cluster.io, c, name, 0);
 		if (r < 0)
