@@ -19,7 +19,8 @@ static int run_fallocate(struct request *r, struct error *err)
 {
 	if (!r->file->volume)
 		return refuse_text(r, "space is not allocated for it", err);
-	return volume_allocate(r->file->volume, r->flags, r->off, r->size, &r->call, err);
+	return volume_allocate(r->file->volume, r->flags, r->off, r->to_off - r->off,
+			       &r->call, err);
 }
 
 static const struct op fallocate_op = {
@@ -38,7 +39,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 		return;
 	r->flags = mode;
 	r->off = off;
-	r->size = len;
+	r->to_off = (uint64_t)off + len; /* off_t is wider than size_t on 32 bits */
 	dispatch(r);
 }
 
