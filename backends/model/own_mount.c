@@ -34,7 +34,7 @@ static void add_mount(struct mounts *m, const char *path)
 static void unescape(char *path)
 {
 	char *to = path;
-	int byte;
+	unsigned byte;
 
 	for (; *path; to++) {
 		if (*path == '\\' && sscanf(path + 1, "%3o", &byte) == 1) {
