@@ -114,18 +114,22 @@ static int add_escaped(struct buf *out, const char *name)
 	return r;
 }
 
-static void parse_volume(struct attributes *a, char *words)
+static int parse_volume(struct attributes *a, char *words)
 {
 	char *name = strtok_r(NULL, " ", &words), *word;
 	struct entry *e;
 
 	if (!name)
-		return;
+		return 0;
 	unescape(name);
-	e = *name ? find(a, name) : NULL;
-	if (!e && *name)
+	if (!*name)
+		return 0;
+	e = find(a, name);
+	if (!e)
 		e = add(a, name);
-	while (e && (word = strtok_r(NULL, " ", &words))) {
+	if (!e)
+		return -ENOMEM;
+	while ((word = strtok_r(NULL, " ", &words))) {
 		if (!strncmp(word, "mode=", 5))
 			e->attributes.mode = strtoul(word + 5, NULL, 8) & 07777;
 		else if (!strncmp(word, "uid=", 4))
@@ -135,21 +139,25 @@ static void parse_volume(struct attributes *a, char *words)
 		else if (!strcmp(word, "unsized"))
 			e->attributes.unsized = true;
 	}
+	return 0;
 }
 
-static void parse(struct attributes *a, char *text)
+/* -ENOMEM: not all of it was kept. */
+static int parse(struct attributes *a, char *text)
 {
 	char *line, *word, *words;
+	int r = 0;
 
-	while ((line = strsep(&text, "\n"))) {
+	while (!r && (line = strsep(&text, "\n"))) {
 		word = strtok_r(line, " ", &words);
 		if (!word)
 			continue;
 		if (!strcmp(word, "protected"))
 			a->protected = *words == '1' ? CHOICE_YES : CHOICE_NO;
 		else if (!strcmp(word, "volume"))
-			parse_volume(a, words);
+			r = parse_volume(a, words);
 	}
+	return r;
 }
 
 static int print_volume(const struct entry *e, struct buf *out)
@@ -211,6 +219,18 @@ struct attributes *attributes_load(const char *pool)
 	return a;
 }
 
+static void clear(struct attributes *a)
+{
+	for (size_t i = 0; i < a->volumes.size; i++) {
+		for (struct map_link *l = a->volumes.buckets[i], *next; l; l = next) {
+			next = l->next;
+			free(container_of(l, struct entry, link));
+		}
+	}
+	map_free(&a->volumes);
+	a->protected = CHOICE_UNSET;
+}
+
 /* With the lock held. One that cannot be read is tried again at the next use: it is
  * neither written over, nor taken for one that says nothing. */
 static void read_file(struct attributes *a)
@@ -223,10 +243,13 @@ static void read_file(struct attributes *a)
 	attributes_path(a->pool, path);
 	r = store_read(path, FILE_LIMIT, &text, &err);
 	a->stored = r != -ENOENT;
+	if (!r && parse(a, text.data) < 0)
+		r = error_code(&err, ENOMEM, "cannot keep what '%s/%s' holds",
+			       store_source(), path);
 	a->read = !r || r == -ENOENT;
-	if (!r)
-		parse(a, text.data);
-	else if (!a->read && !a->warned)
+	if (!a->read)
+		clear(a);
+	if (!a->read && !a->warned)
 		log_warning("%s", err.text);
 	a->warned = !a->read;
 }
@@ -248,13 +271,7 @@ void attributes_free(struct attributes *a)
 {
 	if (!a)
 		return;
-	for (size_t i = 0; i < a->volumes.size; i++) {
-		for (struct map_link *l = a->volumes.buckets[i], *next; l; l = next) {
-			next = l->next;
-			free(container_of(l, struct entry, link));
-		}
-	}
-	map_free(&a->volumes);
+	clear(a);
 	pthread_mutex_destroy(&a->lock);
 	free(a->pool);
 	free(a);

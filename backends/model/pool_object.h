@@ -161,9 +161,9 @@ int pools_add(const char *name, struct pool **out, struct error *err);
 int pools_add_unread(const char *name, struct error *err);
 /* Takes it out of the table, and tells. */
 void pools_drop(struct pool *p);
-/* Its name in the table and, unless d is NULL, its definition. -ENOMEM: nothing happened.
- */
-int pools_change_name(struct pool *p, const char *to, struct definition *d);
+/* Its name in the table, from malloc and the pool's from now on, and unless d is NULL its
+ * definition. */
+void pools_change_name(struct pool *p, char *to, struct definition *d);
 void pools_free(void);
 
 /* -- pools_change.c -- */

@@ -172,25 +172,20 @@ void pools_drop(struct pool *p)
 	pool_unref(p); /* the table's reference */
 }
 
-int pools_change_name(struct pool *p, const char *to, struct definition *d)
+void pools_change_name(struct pool *p, char *to, struct definition *d)
 {
-	AUTO_FREE char *name = strdup(to);
-
 	SCOPED_LOCK(&table.lock);
 	SCOPED_POOL(p);
-	if (!name)
-		return -ENOMEM;
 	map_remove(&table.names, &p->by_name);
 	/* has room: one was taken out */
 	map_insert(&table.names, &p->by_name, hash_string(to, 0));
 	free(p->name);
-	p->name = take(name);
+	p->name = to;
 	if (d) {
 		definition_unref(p->now);
 		p->now = definition_ref(d);
 	}
 	pool_touch(p);
-	return 0;
 }
 
 void pools_free(void)

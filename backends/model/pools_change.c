@@ -342,7 +342,11 @@ static int rename_pool(struct pool *p, const char *from, const char *to,
 {
 	AUTO_DEFINITION struct definition *d = NULL;
 	AUTO_POOL struct pool *taken = NULL;
+	AUTO_FREE char *name = strdup(to); /* what may fail comes before SOURCE changes */
 	int r;
+
+	if (!name)
+		return error_code(err, ENOMEM, "cannot rename the pool");
 
 	SCOPED_LOCK(&changing);
 	taken = pools_find(to);
@@ -357,7 +361,8 @@ static int rename_pool(struct pool *p, const char *from, const char *to,
 		attributes_rename(p->attributes, from, NULL);
 		return r;
 	}
-	return pools_change_name(p, to, d);
+	pools_change_name(p, take(name), d);
+	return 0;
 }
 
 int pools_rename(struct pool *p, const char *to, struct error *err)

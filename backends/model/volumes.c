@@ -193,8 +193,12 @@ static struct volume *volume_new(struct volumes *vs, const char *name)
 	volume_space_init(&v->space);
 	volume_locks_init(&v->locks);
 	list_init(&v->uses);
-	list_append(&vs->all, &v->entry);
 	name_it(vs, v);
+	if (!v->named) { /* who has it alone must be found */
+		volume_free(v);
+		return NULL;
+	}
+	list_append(&vs->all, &v->entry);
 	return v;
 }
 

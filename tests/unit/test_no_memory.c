@@ -4,86 +4,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "backends/model/pool_types.h"
 #include "backends/model/pool_xml.h"
 #include "backends/model/volume_xml.h"
 #include "backends/model/xml.h"
 #include "backends/support/buf.h"
-
-/* The linker puts these in the place of the C library's, in our code alone. */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_reallocarray(void *old, size_t n, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_reallocarray(void *old, size_t n, size_t size);
-char *__wrap_strdup(const char *text);
-
-static long left = -1; /* allocations until one fails; -1: none does */
-static bool failed;
-
-static bool fails(void)
-{
-	if (left < 0 || left-- > 0)
-		return false;
-	failed = true;
-	errno = ENOMEM;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	return fails() ? NULL : __real_realloc(old, size);
-}
-
-void *__wrap_reallocarray(void *old, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(old, n, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return fails() ? NULL : __real_strdup(text);
-}
-
-/* Runs it again and again, with one more allocation that succeeds, until all do. */
-static void with_each_failing(int (*run)(struct error *err))
-{
-	for (long n = 0;; n++) {
-		struct error err = { 0 };
-		int r;
-
-		left = n;
-		failed = false;
-		r = run(&err);
-		left = -1;
-		if (!failed) {
-			assert_int_equal(r, 0);
-			assert_true(n > 10); /* else this tests nothing */
-			return;
-		}
-		if (r != -ENOMEM || (err.code && err.code != ENOMEM))
-			fail_msg("allocation %ld: %d, %d '%s'", n, r, err.code, err.text);
-	}
-}
+#include "tests/unit/failing_memory.h"
 
 static const char pool_text[] =
 	"<pool type='rbd' xmlns:rbd='http://libvirt.org/schemas/storagepool/rbd/1.0'>"
@@ -125,12 +51,12 @@ static int volume_round(struct error *err)
 
 static void test_pool(void **state)
 {
-	with_each_failing(pool_round);
+	with_each_failing(pool_round, false);
 }
 
 static void test_volume(void **state)
 {
-	with_each_failing(volume_round);
+	with_each_failing(volume_round, false);
 }
 
 int main(void)
