@@ -263,5 +263,12 @@ int file_image_run(struct file_pool *fp, const char *volume, struct file_image *
 	}
 	argv[n++] = image->name.data;
 	argv[n++] = last;
-	return qemu_img(argv, image->fds, encrypted ? &image->secret : NULL, call, err);
+	r = qemu_img(argv, image->fds, encrypted ? &image->secret : NULL, call, err);
+	/* qemu-img names a descriptor of its own */
+	return r == -EBUSY ? error_set(err, EBUSY,
+				       "volume '%s', or an image below it, is locked by "
+				       "another process, such as a guest that runs on it: "
+				       "end that first, or change it there",
+				       volume) :
+			     r;
 }

@@ -125,6 +125,10 @@ if command -v qemu-io >/dev/null; then
 			fail "two QEMUs write $1 and $2"
 		fi
 		grep -q 'Failed to get' "$tmp/second" || fail "$(cat "$tmp/second")"
+		if [ "$1" = "$tmp/a/q" ]; then
+			refuse EBUSY "'q', or an image below it, is locked" put "$storage/pools/a/info/q/capacity" 2M
+			refuse EBUSY "'q', or an image below it, is locked" touch "$storage/pools/a/snapshots/q/s"
+		fi
 		exec 8>&-
 		wait "$qemu"
 		rm "$tmp/in"
