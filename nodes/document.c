@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backends/model/pool_xml.h"
+#include "backends/support/process.h"
 #include "nodes/table.h"
 
 static int document_open(struct handle *h, bool created, pid_t pid, struct call *call,

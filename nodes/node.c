@@ -219,21 +219,3 @@ int show_text(struct buf *out, const char *text)
 {
 	return buf_printf(out, "%s\n", text);
 }
-
-pid_t process_of(pid_t tid)
-{
-	char path[64], line[256];
-	int tgid = tid;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-
-	FILE *f = fopen(path, "re");
-
-	if (!f)
-		return tid;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
-			break;
-	fclose(f);
-	return tgid;
-}

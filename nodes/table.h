@@ -169,9 +169,6 @@ struct executor *transfer_executor(void);
 /* The pool's executor, unless nothing of the pool can hang. */
 struct executor *pool_where(struct pool *p);
 
-/* The id of the process that a thread is of; the same where that is not known. */
-pid_t process_of(pid_t tid);
-
 /* Scratch files and hidden documents, see scratch.c. beside: pool's serial and the
  * volume's name. */
 int scratch_lookup(const struct node *dir, const char *name, struct node *out);

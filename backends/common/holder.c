@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "backends/support/process.h"
+
 DEFINE_CLEANUP(cleanup_dir, DIR *, closedir)
 DEFINE_CLEANUP(cleanup_file, FILE *, fclose)
 DEFINE_CLEANUP(cleanup_table, struct libmnt_table *, mnt_unref_table)
@@ -54,11 +56,11 @@ static bool is_below(const char *path, const char *top)
 
 static bool tell(struct buf *who, pid_t pid, const char *does, const char *what)
 {
-	char path[32], name[32] = "?";
+	char name[PROCESS_NAME_MAX];
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	read_line(path, name, sizeof(name));
-	buf_printf(who, "process %d (%s) %s '%s'", (int)pid, name, does, what);
+	process_name(pid, name);
+	buf_printf(who, "process %d (%s) %s '%s'", (int)pid, *name ? name : "?", does,
+		   what);
 	return true;
 }
 
@@ -258,7 +260,7 @@ static bool device_in_use(dev_t device, struct buf *who)
 /* Only links that lead to /dev are followed: others may lead to a server that is dead. */
 static bool has_device_open(pid_t pid, dev_t device, struct buf *who)
 {
-	char path[32], name[32], at[PATH_MAX], comm[32] = "";
+	char path[32], name[32], at[PATH_MAX], comm[PROCESS_NAME_MAX];
 	struct dirent *e;
 	struct stat st;
 
@@ -276,8 +278,7 @@ static bool has_device_open(pid_t pid, dev_t device, struct buf *who)
 		    fstatat(dirfd(d), e->d_name, &st, 0) < 0 || !S_ISBLK(st.st_mode) ||
 		    st.st_rdev != device)
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-		read_line(path, comm, sizeof(comm));
+		process_name(pid, comm);
 		return !strstr(comm, "udev") && tell(who, pid, "has open", at);
 	}
 	return false;

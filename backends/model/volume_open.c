@@ -5,7 +5,6 @@
  * itself keeps the pool from being stopped.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,28 +14,9 @@
 #include "backends/model/volume_lock.h"
 #include "backends/model/volume_space.h"
 #include "backends/support/log.h"
+#include "backends/support/process.h"
 
 /* -- opening and closing -- */
-
-/* The thread group of a thread, which is what a process is to everybody else. 0: not
- * known. */
-static pid_t thread_group(pid_t tid)
-{
-	char path[64], line[128];
-	int tgid = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-
-	FILE *f = fopen(path, "re");
-
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
-			break;
-	fclose(f);
-	return tgid;
-}
 
 static void handle_free(struct volume_handle *h)
 {
@@ -175,7 +155,7 @@ int volume_open(struct pool *p, const char *name, const char *snap, int flags,
 	if (h->class == VOLUMES_ARE_FILES)
 		how |= O_TRUNC;
 	else if (handle_writes(h))
-		h->opener = thread_group(opener);
+		h->opener = process_of(opener);
 	r = u.backend->vol_open(u.pool, name, snap, flags & how, &h->file, call, err);
 	if (r == 0)
 		r = finish_open(h, name, created, call, err);
@@ -296,7 +276,7 @@ bool volume_flush_ready(struct volume_handle *h)
 
 static bool opened_by(const struct volume_handle *h, pid_t pid)
 {
-	return pid == h->of.opener || pid == h->opener || thread_group(pid) == h->opener;
+	return pid == h->of.opener || pid == h->opener || process_of(pid) == h->opener;
 }
 
 int volume_flush(struct volume_handle *h, pid_t pid, struct call *call, struct error *err)

@@ -7,13 +7,13 @@
 #include "backends/model/volumes.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "backends/model/plan.h"
 #include "backends/model/volume_lock.h"
 #include "backends/model/volume_space.h"
 #include "backends/support/clock.h"
+#include "backends/support/process.h"
 #include "backends/support/thread.h"
 
 #define ERRORS_KEPT 1024
@@ -236,32 +236,17 @@ static pid_t first_opener(const struct volume *v)
 	return 0;
 }
 
-static void process_name(pid_t pid, char name[32])
-{
-	char path[32];
-	FILE *f;
-
-	name[0] = '\0';
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	f = fopen(path, "re");
-	if (f && fgets(name, 32, f))
-		name[strcspn(name, "\n")] = '\0';
-	if (f)
-		fclose(f);
-}
-
 static int busy(const struct volume *v, struct error *err)
 {
 	pid_t pid = first_opener(v);
-	char name[32];
+	char name[PROCESS_NAME_MAX];
 
 	if (v->doing)
 		return error_set(err, EBUSY,
 				 "volume '%s' is being %s: wait for it, see jobs",
 				 v->name, v->doing);
 	if (pid) {
-		process_name(pid, name);
-		if (!*name)
+		if (!process_name(pid, name))
 			return error_set(err, EBUSY,
 					 "volume '%s' is in use: process %d, which has "
 					 "ended, opened it, perhaps for a loop device "
