@@ -16,10 +16,10 @@
 
 #define FILES_MAX (1u << 24)
 
-/* Of reads that did not wait, each that did takes some away. */
-#define CACHED	    16
-#define CACHED_MOST 32
-#define MISSED	    8
+/* Of requests that were as hoped, each that was not takes some away. */
+#define SURE	  16
+#define SURE_MOST 32
+#define MISSED	  8
 
 struct slot {
 	struct file *file; /* NULL: free */
@@ -45,6 +45,7 @@ struct file *file_new(struct inode *i, const struct node *n, struct handle *h, i
 	if (h && (f->volume = handle_volume(h))) {
 		f->fd = volume_fd(f->volume);
 		f->inline_data = pool_data_inline(n->pool);
+		f->device = f->fd >= 0 && !volume_is_regular(f->volume);
 	}
 	list_init(&f->of_inode);
 	list_init(&f->polled);
@@ -134,6 +135,38 @@ struct file *file_get(uint64_t id)
 	return s->file;
 }
 
+static bool is_sure(const atomic_int *sure)
+{
+	return atomic_load_explicit(sure, memory_order_relaxed) >= SURE;
+}
+
+/* A wrong guess costs a little time, so two at once may count as one. */
+static void note(atomic_int *sure, bool was)
+{
+	int n = atomic_load_explicit(sure, memory_order_relaxed);
+	int to = was ? n + 1 : n - MISSED;
+
+	to = to < 0 ? 0 : to > SURE_MOST ? SURE_MOST : to;
+	if (to != n)
+		atomic_store_explicit(sure, to, memory_order_relaxed);
+}
+
+void file_note_cached(struct file *f, bool was)
+{
+	note(&f->cached, was);
+}
+
+void file_note_many(struct file *f, bool were)
+{
+	note(&f->many, were);
+}
+
+bool file_is_direct(const struct file *f)
+{
+	return f->device && (f->flags & O_DIRECT) && !atomic_load(&f->cannot_tell) &&
+	       (!f->inline_data || is_sure(&f->many));
+}
+
 enum file_data file_data(uint64_t id)
 {
 	SCOPED_LOCK(&lock);
@@ -141,23 +174,11 @@ enum file_data file_data(uint64_t id)
 
 	if (!s || !s->file->volume)
 		return FILE_TEXT;
-	if (s->file->fd < 0)
+	if (s->file->fd < 0 || !s->file->inline_data)
 		return FILE_SUBMITTED;
-
-	int sure = atomic_load_explicit(&s->file->cached, memory_order_relaxed);
-
-	return sure >= CACHED ? FILE_CACHED : FILE_WAITS;
-}
-
-/* A wrong guess costs a little time, so two at once may count as one. */
-void file_note_cached(struct file *f, bool was)
-{
-	int n = atomic_load_explicit(&f->cached, memory_order_relaxed);
-	int to = was ? n + 1 : n - MISSED;
-
-	to = to < 0 ? 0 : to > CACHED_MOST ? CACHED_MOST : to;
-	if (to != n)
-		atomic_store_explicit(&f->cached, to, memory_order_relaxed);
+	if (file_is_direct(s->file))
+		return FILE_DIRECT;
+	return is_sure(&s->file->cached) ? FILE_CACHED : FILE_WAITS;
 }
 
 void file_ref(struct file *f)

@@ -33,7 +33,9 @@ struct file {
 	int flags;                    /* of open(2) */
 	int fd;                       /* the volume's; -1: none */
 	bool inline_data;             /* reads and writes of fd are done in place */
+	bool device;                  /* fd is a block device's */
 	atomic_int cached;            /* how sure it is that reads do not wait */
+	atomic_int many;              /* how sure it is that others are under way */
 	atomic_bool cannot_tell;      /* its filesystem knows no RWF_NOWAIT */
 	bool passthrough;             /* holds the inode's backing id */
 	struct lane *lane;            /* for volumes without fd */
@@ -59,11 +61,17 @@ struct file *file_get(uint64_t id);
 /* What becomes of its reads and writes. */
 enum file_data {
 	FILE_TEXT,      /* no volume; or no such id */
-	FILE_SUBMITTED, /* only given to a backend, which does not wait */
+	FILE_SUBMITTED, /* only given to a backend or executor, without a wait */
+	FILE_DIRECT,    /* small ones are only given to the kernel, others in place */
 	FILE_CACHED,    /* in place; most that was read lately lay in memory */
-	FILE_WAITS,     /* in place, or on an executor */
+	FILE_WAITS,     /* in place */
 };
 enum file_data file_data(uint64_t id);
+/* Whether small reads and writes with O_DIRECT are aio.h's: in place one after the other
+ * costs less, a thread for each of many more. */
+bool file_is_direct(const struct file *f);
+/* Whether others were under way when a read or write came. */
+void file_note_many(struct file *f, bool were);
 /* That a read did or did not have to wait. */
 void file_note_cached(struct file *f, bool was);
 void file_ref(struct file *f);

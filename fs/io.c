@@ -1,7 +1,7 @@
 /*
- * Three ways for the bytes of a volume: in place on its descriptor; on an executor, where
- * that may wait or something has to be done before a write; or submitted to the backend
- * and completed by it.
+ * Four ways for the bytes of a volume: in place on its descriptor; on an executor, where
+ * that may wait or something has to be done before a write; direct ones of a device that
+ * may hang, by the kernel meanwhile; or submitted to the backend and completed by it.
  *
  * The first never makes a request: it is the path that counts. The others own their
  * bytes, in pages.
@@ -50,6 +50,30 @@ static int take_bytes(struct request *r, const void *data, struct error *err)
 }
 
 /* -- on a descriptor -- */
+
+/* Reads and writes of devices, in place or direct. An answer may bring the next, so what
+ * is answered is no longer under way. */
+static atomic_uint under_way;
+
+static void began(const struct file *f)
+{
+	if (f->device)
+		atomic_fetch_add(&under_way, 1);
+}
+
+/* In place, which may not be what was expected of this one. */
+static void began_to_wait(const struct file *f)
+{
+	began(f);
+	if (f->device)
+		crew_waits();
+}
+
+static void ended(const struct file *f)
+{
+	if (f->device)
+		atomic_fetch_sub(&under_way, 1);
+}
 
 static ssize_t read_fd(int fd, char *to, size_t size, off_t off)
 {
@@ -169,8 +193,12 @@ static void read_inline(fuse_req_t req, struct file *f, size_t size, off_t off, 
 	uint64_t start = clock_now();
 	void (*give)(void *);
 	char *buffer = buffer_take(IO_MAX, &give);
-	ssize_t n = buffer ? read_rest(f, flags, buffer, size, off) : -ENOMEM;
+	ssize_t n = -ENOMEM;
 
+	began_to_wait(f);
+	if (buffer)
+		n = read_rest(f, flags, buffer, size, off);
+	ended(f);
 	request_count(METRIC_READ, start, n < 0 ? -n : 0);
 	if (n < 0)
 		fail_inline(req, f, n, "read");
@@ -199,9 +227,12 @@ static void write_inline(fuse_req_t req, struct file *f, const char *data, size_
 {
 	uint64_t start = clock_now();
 	bool aligned = !(f->flags & O_DIRECT) || (uintptr_t)data % PAGE == 0;
-	ssize_t n = aligned ? write_file(f, flags, data, size, off) :
-			      write_bounced(f, flags, data, size, off);
+	ssize_t n;
 
+	began_to_wait(f);
+	n = aligned ? write_file(f, flags, data, size, off) :
+		      write_bounced(f, flags, data, size, off);
+	ended(f);
 	request_count(METRIC_WRITE, start, n < 0 ? -n : 0);
 	if (n < 0)
 		fail_inline(req, f, n, "write");
@@ -281,7 +312,7 @@ static int run_read(struct request *r, struct error *err)
 
 	if (f->fd < 0)
 		return enter(r, IO_READ, err);
-	ret = add_buffer(r, err);
+	ret = r->buffer ? 0 : add_buffer(r, err);
 	if (ret < 0)
 		return ret;
 	r->out.count = read_file(f, r->flags, r->buffer, r->size, r->off);
@@ -321,6 +352,61 @@ static const struct op write_op = {
 	.run = run_write, .reply = reply_count, .cancel = cancel,
 };
 
+/* -- direct, of a device that may hang -- */
+
+static struct executor *executor_of(const struct request *r)
+{
+	const struct node *n = r->file->node;
+	struct executor *e = node_executor(n, NODE_DATA, NULL);
+
+	return e ? e : pool_executor(n->pool);
+}
+
+static void direct_done(struct aio *a, ssize_t n)
+{
+	struct request *r = container_of(a, struct request, aio);
+	struct error err = { 0 };
+
+	ended(r->file);
+	if (n == -EAGAIN) {
+		request_queue(r, executor_of(r));
+		return;
+	}
+	if (n < 0)
+		data_error(&err, n, r->op == &read_op ? "read" : "write", r->node);
+	r->out.count = n;
+	request_done(r, n < 0 ? n : 0, &err);
+}
+
+/* Small: one that is split may be refused behind its beginning. */
+static bool is_direct(const struct file *f, size_t size, int flags)
+{
+	return (flags & O_DIRECT) && size && size <= IO_SMALL && file_is_direct(f);
+}
+
+static void submit_direct(struct request *r)
+{
+	struct file *f = r->file;
+	struct error err = { 0 };
+	int ret;
+
+	if (!request_park(r))
+		return;
+	if (!r->buffer && add_buffer(r, &err) < 0) {
+		request_done(r, -ENOMEM, &err);
+		return;
+	}
+	began(f);
+	ret = aio_submit(&r->aio, direct_done, f->fd, r->op == &write_op, r->buffer,
+			 r->size, r->off);
+	if (ret == 0)
+		return;
+	ended(f);
+	if (ret != -EAGAIN && ret != -EINVAL)
+		atomic_store(&f->cannot_tell, true);
+	request_queue(r, executor_of(r));
+}
+
 /* A request with the reference on the file that the caller gave us. */
 static struct request *new_io(fuse_req_t req, const struct op *op, fuse_ino_t ino,
 			      struct file *f, size_t size, off_t off, int flags)
@@ -338,15 +424,14 @@ static struct request *new_io(fuse_req_t req, const struct op *op, fuse_ino_t in
 	return r;
 }
 
-/* Where it may wait: on the executor; else it is submitted from here, watched all the
- * same. */
-static void start(struct request *r, bool may_wait)
+/* Where it may wait, or is not ready: on the executor; else it is submitted from here,
+ * watched all the same. */
+static void start(struct request *r, bool ready)
 {
-	struct file *f = r->file;
-	struct executor *e = node_executor(f->node, NODE_DATA, NULL);
-
-	if (may_wait)
-		dispatch_on(r, e ? e : pool_executor(f->node->pool));
+	if (ready && is_direct(r->file, r->size, r->flags))
+		submit_direct(r);
+	else if (!ready || r->file->fd >= 0)
+		dispatch_on(r, executor_of(r));
 	else if (request_park(r))
 		dispatch_here(r);
 }
@@ -362,7 +447,9 @@ void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t 
 		size = end - off;
 	if (size > IO_MAX)
 		size = IO_MAX;
-	if (f->fd >= 0 && f->inline_data) {
+	if (f->device)
+		file_note_many(f, atomic_load(&under_way));
+	if (f->fd >= 0 && f->inline_data && !is_direct(f, size, fi->flags)) {
 		read_inline(req, f, size, off, fi->flags);
 	} else if (!size) {
 		fuse_reply_buf(req, NULL, 0);
@@ -371,7 +458,7 @@ void io_read(fuse_req_t req, fuse_ino_t ino, struct file *f, size_t size, off_t 
 		struct request *r = new_io(req, &read_op, ino, f, size, off, fi->flags);
 
 		if (r)
-			start(r, f->fd >= 0);
+			start(r, true);
 	}
 }
 
@@ -381,7 +468,10 @@ void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data,
 	bool ready = volume_write_ready(f->volume, off, size);
 	struct error err = { 0 };
 
-	if (f->fd >= 0 && f->inline_data && ready && size <= IO_MAX) {
+	if (f->device)
+		file_note_many(f, atomic_load(&under_way));
+	if (f->fd >= 0 && f->inline_data && ready && size <= IO_MAX &&
+	    !is_direct(f, size, fi->flags)) {
 		write_inline(req, f, data, size, off, fi->flags);
 		return;
 	}
@@ -394,5 +484,5 @@ void io_write(fuse_req_t req, fuse_ino_t ino, struct file *f, const char *data,
 		request_done(r, -ENOMEM, &err);
 		return;
 	}
-	start(r, f->fd >= 0 || !ready);
+	start(r, ready);
 }

@@ -60,6 +60,12 @@ static void move(void)
 		here = cpu;
 }
 
+void near_follow(void)
+{
+	if (cpus_many())
+		move();
+}
+
 /*
  * On a machine with idle CPUs the kernel wakes the client on another one than ours, so
  * that following it is what keeps the two apart: where it does not stay it is left alone

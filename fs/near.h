@@ -13,5 +13,7 @@
 /* By a serving thread that has just received this. Moves it. Returns how many requests of
  * the same client came before it in a row; those of the kernel itself do not count. */
 unsigned near_client(struct fuse_session *se, const struct fuse_buf *request);
+/* By a thread that answers what others have received. */
+void near_follow(void);
 /* Whether requests wait that nobody has read. */
 bool near_more_wait(struct fuse_session *se);

@@ -286,18 +286,12 @@ void dispatch_here(struct request *r)
 	execute(r);
 }
 
-void dispatch_on(struct request *r, struct executor *e)
+void request_queue(struct request *r, struct executor *e)
 {
 	struct error err = { 0 };
 	char path[300];
 	int ret;
 
-	if (!e) {
-		execute(r);
-		return;
-	}
-	if (!request_park(r))
-		return;
 	r->task.run = run_task;
 	ret = executor_submit(e, &r->task);
 	if (ret == 0)
@@ -309,6 +303,14 @@ void dispatch_on(struct request *r, struct executor *e)
 			       "see its state",
 			       path),
 		     &err);
+}
+
+void dispatch_on(struct request *r, struct executor *e)
+{
+	if (!e)
+		execute(r);
+	else if (request_park(r))
+		request_queue(r, e);
 }
 
 void dispatch(struct request *r)

@@ -17,6 +17,7 @@
 #include "backends/model/metrics.h"
 #include "backends/support/clock.h"
 #include "backends/support/list.h"
+#include "fs/aio.h"
 #include "fs/file.h"
 #include "fs/fuse.h"
 #include "fs/inode.h"
@@ -93,6 +94,7 @@ struct request {
 	/* io.c's and lane.c's */
 	struct io io;
 	struct iovec iov;
+	struct aio aio;
 	void *buffer; /* of buffer.h */
 	void (*give_buffer)(void *);
 	atomic_bool submitted;
@@ -109,10 +111,12 @@ struct request *request_new(fuse_req_t req, const struct op *op, fuse_ino_t ino,
 bool request_to(struct request *r, fuse_ino_t ino, const struct fuse_file_info *fi);
 
 /* Runs it where its node says: here, or on the pool's executor. Consumes the creator's
- * reference, as do the next three. */
+ * reference, as do the next four. */
 void dispatch(struct request *r);
 void dispatch_here(struct request *r);
 void dispatch_on(struct request *r, struct executor *e); /* NULL: here */
+/* For one that is parked already. */
+void request_queue(struct request *r, struct executor *e);
 /* Its work is done: result is what run would have returned. */
 void request_done(struct request *r, int result, struct error *err);
 

@@ -273,6 +273,8 @@ static bool is_quick(const struct fuse_buf *request, unsigned in_a_row)
 		return one_client && in->opcode == FUSE_READ;
 	case FILE_SUBMITTED:
 		return true;
+	case FILE_DIRECT:
+		return io->size <= IO_SMALL;
 	case FILE_CACHED:
 		return in->opcode == FUSE_READ && io->size <= IO_SMALL;
 	default:
