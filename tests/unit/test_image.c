@@ -225,6 +225,11 @@ struct field {
 	size_t len;
 };
 #define FIELD(at, bytes) { at, bytes, sizeof(bytes) - 1 }
+#define TIMES_8(text)	 text text text text text text text text
+
+/* of a vhdx */
+#define REGIONS(bytes)	FIELD(192 << 10, "regi" bytes)
+#define METADATA	"\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e"
 
 static const struct {
 	const char *name;
@@ -260,6 +265,10 @@ static const struct {
 	    FIELD(4096, "{\"segments\":{\"0\":{\"offset\":\"16384\",\"size\":\"4096\"}}}") } },
 	{ "luks2 empty", 1 << 20, "luks", 1 << 20, NULL, "no data segment",
 	  { FIELD(0, "LUKS\xba\xbe\0\2\0\0\0\0\0\0\x40\0"), FIELD(4096, "{\"segments\":{\"") } },
+	{ "luks2 overflow", 1 << 20, "luks", 1 << 20, NULL, "2^63",
+	  { FIELD(0, "LUKS\xba\xbe\0\2\0\0\0\0\0\0\x40\0"),
+	    FIELD(4096, "{\"segments\":{\"\\\"}0\":{\"offset\":\"1\",\"size\":\"18446744073709551615\"},"
+			"\"1\":{\"offset\":\"2\",\"size\":\"18446744073709551615\"}}}") } },
 	{ "luks1", 1 << 20, "luks", 1 << 20, NULL, "data start at byte",
 	  { FIELD(0, "LUKS\xba\xbe\0\1"), FIELD(104, "\xff\xff\xff\xff\0\0\0\40") } },
 	{ "iso over qcow2", 65536, "iso", 65536, NULL, NULL,
@@ -275,6 +284,9 @@ static const struct {
 	{ "qcow2 extension", 4096, "qcow2", 4096, NULL, "header extension",
 	  { FIELD(0, "QFI\xfb\0\0\0\2"), FIELD(20, "\0\0\0\x10"),
 	    FIELD(72, "\1\1\1\1\xff\xff\xff\xff") } },
+	{ "qcow2 extensions", 4096, "qcow2", 4096, NULL, "more than 64 header extensions",
+	  { FIELD(0, "QFI\xfb\0\0\0\2"), FIELD(20, "\0\0\0\x10"),
+	    FIELD(72, TIMES_8(TIMES_8("\1\1\1\1\0\0\0\0"))) } },
 	{ "qcow2 version 4", 4096, "raw", 4096, NULL, NULL, { FIELD(0, "QFI\xfb\0\0\0\4") } },
 	{ "qcow2 cut", 71, "raw", 71, NULL, NULL, { FIELD(0, "QFI\xfb\0\0\0\2") } },
 	{ "vmdk text", 4096, "vmdk", 1536, "a.vmdk", NULL,
@@ -292,6 +304,17 @@ static const struct {
 	  { FIELD(0, "conectix\0\0\0\0\0\1\0\0\xff\xff\xff\xff\xff\xff\xff\xff"),
 	    FIELD(60, "\0\0\0\3") } },
 	{ "vhdx empty", 1 << 20, "vhdx", 1 << 20, NULL, "region table", { FIELD(0, "vhdxfile") } },
+	{ "vhdx no metadata", 1 << 20, "vhdx", 1 << 20, NULL, "no metadata region",
+	  { FIELD(0, "vhdxfile"), REGIONS("\0\0\0\0\xff\xff\xff\xff") } },
+	{ "vhdx outside", 1 << 20, "vhdx", 1 << 20, NULL, "the file ends at",
+	  { FIELD(0, "vhdxfile"),
+	    REGIONS("\0\0\0\0\1\0\0\0\0\0\0\0" METADATA "\xff\xff\xff\xff\xff\xff\xff\xff") } },
+	{ "vhdx no size", 1 << 20, "vhdx", 1 << 20, NULL, "no disk size",
+	  { FIELD(0, "vhdxfile"),
+	    REGIONS("\0\0\0\0\1\0\0\0\0\0\0\0" METADATA "\0\0\x8\0\0\0\0\0") } },
+	{ "parallels", 4096, "parallels", 100 * 512, NULL, NULL,
+	  { FIELD(0, "WithoutFreeSpace\2"), FIELD(36, "\144\0\0\0\xff\xff\xff\xff") } },
+	{ "dmg 5", 8192, "raw", 8192, NULL, NULL, { FIELD(7680, "koly\0\0\0\5\0\0\2\0") } },
 	{ "boot sector", 4096, "raw", 4096, NULL, NULL,
 	  { FIELD(0, "\xeb\x63\x90"), FIELD(510, "\x55\xaa") } },
 	{ "empty", 0, "raw", 0, NULL, NULL, { { 0 } } },
