@@ -101,7 +101,16 @@ int rbd_vol_create(void *pool, const char *name, const struct volume_spec *spec,
 
 /* -- removing -- */
 
-/* "snap1, snap2, …" */
+/* Not of a group or of mirroring, nor one that was removed while clones stand on it. */
+static bool is_ours(struct image *i, uint64_t snap_id)
+{
+	rbd_snap_namespace_type_t type;
+
+	return rbd_snap_get_namespace_type(i->rbd, snap_id, &type) == 0 &&
+	       type == RBD_SNAP_NAMESPACE_TYPE_USER;
+}
+
+/* "snap1, snap2, …"; of none that is shown: nothing */
 static void name_snapshots(struct rbd_pool *p, const char *name, struct call *call,
 			   struct buf *out)
 {
@@ -109,13 +118,18 @@ static void name_snapshots(struct rbd_pool *p, const char *name, struct call *ca
 	int most = sizeof(snaps) / sizeof(*snaps), n;
 	struct image *i;
 
-	if (image_get(p, name, NULL, IMAGE_READ, call, &i, NULL) < 0)
+	if (image_get(p, name, NULL, IMAGE_READ, call, &i, NULL) < 0) {
+		buf_printf(out, "of unknown names");
 		return;
+	}
 	n = rbd_snap_list(i->rbd, snaps, &most);
 	for (int k = 0; k < n; k++)
-		buf_printf(out, "%s'%s'", k ? ", " : "", snaps[k].name);
+		if (is_ours(i, snaps[k].id))
+			buf_printf(out, "%s'%s'", out->len ? ", " : "", snaps[k].name);
 	if (n >= 0)
 		rbd_snap_list_end(snaps);
+	else
+		buf_printf(out, "more than a few");
 	image_put(i, IMAGE_READ);
 	image_wait_closed(p, name, call, NULL);
 }
@@ -126,10 +140,16 @@ static int has_snapshots(struct rbd_pool *p, const char *name, struct call *call
 	AUTO_BUF struct buf names = { 0 };
 
 	name_snapshots(p, name, call, &names);
+	if (!names.len)
+		return error_set(
+			err, EBUSY,
+			"image '%s' has snapshots of a group or of mirroring, or removed "
+			"ones that clones stand on: 'rbd snap ls --all %s/%s' shows them",
+			name, p->path, name);
 	return error_set(
 		err, EBUSY,
 		"image '%s' has snapshots (%s): remove them first, in snapshots/%s", name,
-		names.len ? buf_text(&names) : "more than a few", name);
+		buf_text(&names), name);
 }
 
 /* Who else has it open; a client that died is there for half a minute more. */
@@ -143,6 +163,33 @@ static int is_watched(struct rbd_pool *p, const char *name, struct call *call,
 		name, p->path, name);
 }
 
+static int not_deleted(struct rbd_pool *p, const char *name, int r, struct call *call,
+		       struct error *err)
+{
+	switch (r) {
+	case -ENOTEMPTY:
+		return has_snapshots(p, name, call, err);
+	case -EBUSY:
+		return is_watched(p, name, call, err);
+	case -EMLINK:
+		return error_set(err, EBUSY,
+				 "image '%s' belongs to a group: 'rbd group image rm' "
+				 "takes it out",
+				 name);
+	case -EINVAL:
+		return error_set(err, EINVAL,
+				 "cannot remove image '%s': Ceph refuses it, as it does "
+				 "with mirrored images that are not primary ('rbd info' "
+				 "shows it)",
+				 name);
+	case -ENOENT:
+		return error_set(err, ENOENT, "there is no image '%s' in '%s'", name,
+				 p->path);
+	default:
+		return rbd_failed(p, r, err, "cannot remove image '%s'", name);
+	}
+}
+
 int rbd_vol_delete(void *pool, const char *name, struct call *call, struct error *err)
 {
 	struct rbd_pool *p = pool;
@@ -154,18 +201,7 @@ int rbd_vol_delete(void *pool, const char *name, struct call *call, struct error
 	snapshots_forget(p);
 	pulse_forgive(p);
 	roll_forget(p, name);
-	switch (r) {
-	case -ENOTEMPTY:
-		return has_snapshots(p, name, call, err);
-	case -EBUSY:
-		return is_watched(p, name, call, err);
-	case -ENOENT:
-		return error_set(err, ENOENT, "there is no image '%s' in '%s'", name,
-				 p->path);
-	default:
-		return r < 0 ? rbd_failed(p, r, err, "cannot remove image '%s'", name)
-			     : 0;
-	}
+	return r < 0 ? not_deleted(p, name, r, call, err) : 0;
 }
 
 /* -- renaming and resizing -- */

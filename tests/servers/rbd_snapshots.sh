@@ -143,3 +143,29 @@ rm snapshots/v/s2 snapshots/v/s1
 rm volumes/v
 rbd ls | grep -qx v && fail "the image is still there"
 [ -z "$(ls snapshots/child2)" ] || fail "a volume without snapshots has $(ls snapshots/child2)"
+
+# snapshots that are not shown keep an image as well: the sentence says whose they are
+rbd create --size 8M member
+rbd group create several
+rbd group image add several member
+rbd group snap create several@all
+refuse EBUSY 'of a group' rm volumes/member
+touch snapshots/member/own
+refuse EBUSY "('own'): remove them first" rm volumes/member
+rm snapshots/member/own
+rbd group snap rm several@all
+refuse EBUSY 'belongs to a group' rm volumes/member
+rbd group image rm several member
+rm volumes/member
+rbd create --size 8M base
+touch snapshots/base/s
+rbd clone --rbd-default-clone-format 2 base@s stands
+rbd snap rm --no-progress base@s
+refuse EBUSY 'that clones stand on' rm volumes/base
+rm volumes/stands
+rm volumes/base
+rbd mirror pool enable images image >/dev/null
+rbd create --size 8M mirrored
+rbd mirror image enable mirrored snapshot >/dev/null
+rbd mirror image demote mirrored >/dev/null
+refuse EINVAL 'not primary' rm volumes/mirrored
