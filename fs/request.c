@@ -87,6 +87,8 @@ void request_unref(struct request *r)
 		inode_put(r->to_inode);
 	free(r->names[0]);
 	free(r->names[1]);
+	if (r->copy)
+		explicit_bzero(r->copy, r->size); /* it may be a secret's */
 	free(r->copy);
 	io_release(r);
 	free(r);
