@@ -131,6 +131,9 @@ struct io {
 	 * takes it before, leaves NULL, and gives it to free_bytes at the end. */
 	void *bytes;
 	void (*free_bytes)(void *bytes);
+	/* Of a read with one iovec: done takes the bytes from wherever that points by
+	 * then, which may be memory of the backend that stays until done has returned. */
+	bool anywhere;
 };
 
 /* How the volumes of a type come to be: files; provisioned by us; given by a server or

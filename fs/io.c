@@ -283,6 +283,7 @@ static void submit(struct request *r)
 	r->io.iovcnt = 1;
 	r->io.done = io_done;
 	r->io.owner = r;
+	r->io.anywhere = r->io.op == IO_READ;
 	if (r->io.op == IO_WRITE)
 		lend_bytes(r);
 	atomic_store(&r->submitted, true);
@@ -321,7 +322,9 @@ static int run_read(struct request *r, struct error *err)
 
 static void reply_read(struct request *r)
 {
-	fuse_reply_buf(r->req, r->buffer, r->out.count);
+	const void *bytes = r->io.anywhere ? r->iov.iov_base : r->buffer;
+
+	fuse_reply_buf(r->req, bytes, r->out.count);
 }
 
 static int run_write(struct request *r, struct error *err)

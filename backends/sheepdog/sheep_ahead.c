@@ -27,7 +27,9 @@ struct sheep_chunk {
 	struct sheep_inode *inode; /* NULL: it was dropped */
 	enum chunk_state state;
 	uint64_t from, len, since_ns;
-	bool spent; /* its last byte was read */
+	bool spent;    /* its last byte was read */
+	bool over;     /* is freed once none of it is lent */
+	unsigned lent; /* to operations that are answered from it */
 	struct pages room;
 	struct iovec iov;
 	struct sheep_msg msg;
@@ -52,13 +54,22 @@ static void give_back(struct sheep_pool *sp)
 	}
 }
 
+static void chunk_release(struct sheep_chunk *c)
+{
+	struct sheep_pool *sp = c->sp;
+
+	list_append(&sp->spare_chunks, &c->link);
+	if (!--sp->n_chunks)
+		give_back(sp);
+}
+
 static void chunk_free(struct sheep_chunk *c)
 {
 	list_remove(&c->link);
 	list_remove(&c->by_age);
-	list_append(&c->sp->spare_chunks, &c->link);
-	if (!--c->sp->n_chunks)
-		give_back(c->sp);
+	c->over = true;
+	if (!c->lent)
+		chunk_release(c);
 }
 
 static struct sheep_chunk *chunk_get(struct sheep_pool *sp)
@@ -132,12 +143,33 @@ void ahead_prepare(struct sheep_pool *sp, uint64_t *until)
 
 /* -- who gets it -- */
 
+/* Who takes his bytes from anywhere gets them where they are. */
+static bool lend(struct sheep_chunk *c, struct sheep_op *op, uint64_t len, void *bytes)
+{
+	if (!op->io || !op->io->anywhere || op->iovcnt != 1 || len != op->end - op->from)
+		return false;
+	op->io->iov[0].iov_base = bytes;
+	op->lender = c;
+	c->lent++;
+	return true;
+}
+
+void ahead_returned(struct sheep_op *op)
+{
+	struct sheep_chunk *c = take(op->lender);
+
+	if (c && !--c->lent && c->over)
+		chunk_release(c);
+}
+
 static void serve(struct sheep_chunk *c, struct sheep_part *p)
 {
 	struct sheep_slice to = part_slice(p);
 	uint64_t skip = p->op->from + p->at - c->from;
+	char *bytes = (char *)c->room.at + skip;
 
-	slice_fill(&to, 0, (char *)c->room.at + skip, p->len);
+	if (!lend(c, p->op, p->len, bytes))
+		slice_fill(&to, 0, bytes, p->len);
 	c->spent |= skip + p->len == c->len;
 	part_end(p, 0, NULL);
 }

@@ -18,6 +18,9 @@ uint64_t ahead_piece(const struct sheep_inode *, uint64_t at);
 /* True: the part has ended, or will, with what was read ahead. */
 bool ahead_serves(struct sheep_part *);
 
+/* The operation has been answered: what it was lent for that is not needed any more. */
+void ahead_returned(struct sheep_op *);
+
 /* Nobody who reads from here on gets what was read before. */
 void ahead_drop(struct sheep_inode *);
 

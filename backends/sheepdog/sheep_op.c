@@ -160,6 +160,7 @@ void op_answer(struct sheep_op *op)
 	if (io) {
 		op->volume->row.reading -= op->what == IO_READ;
 		io->done(io, r, r < 0 && op->err.code ? &op->err : NULL);
+		ahead_returned(op);
 	}
 	if (op->call)
 		loop_call_done(take(op->call), op->r, &op->err);

@@ -44,7 +44,8 @@ struct sheep_op {
 	bool going, begun;
 	bool adopts;	 /* makes copies of its parents' objects, and changes no byte */
 	bool overwrites; /* its zeros are written to what is the VDI's own */
-	void *copy;	 /* of the payload, when its owner has given up */
+	struct sheep_chunk *lender; /* of the bytes that it is answered with, or NULL */
+	void *copy;		    /* of the payload, when its owner has given up */
 	struct iovec copy_iov;
 	/* sheep_behind.c's */
 	bool gathered;
