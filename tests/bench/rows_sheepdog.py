@@ -10,11 +10,11 @@ import subprocess
 import time
 
 from measure import MIB, PER_MIB, NoCounterpart, Row, Sample
-from systems import Failed, Storagefs, System, need, resident, run, wait_for, write
+from systems import Failed, MinimalData, Storagefs, System, need, resident, run, wait_for, write
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOOL = os.path.join(os.path.dirname(HERE), "servers", "sheep")
-RAW, OWN, DOG = "raw loop", "storagefs sheepdog", "dog"
+RAW, OWN, DOG, FLOOR = "raw loop", "storagefs sheepdog", "dog", "minimal sheep"
 MANY = 1000
 
 POOL_XML = """<pool type='sheepdog'><name>{name}</name><source><host name='{host}' port='{port}'/>
@@ -74,12 +74,28 @@ def cluster(bench, name):
     return bench.system(name, lambda: Cluster(bench, name))
 
 
-def raw(bench):
-    program = os.path.join(bench.work, "sheep_raw")
+def compiled(bench, name):
+    program = os.path.join(bench.work, name)
     if not os.path.exists(program):
         run(*os.environ.get("CC", "cc").split(), "-std=gnu17", "-D_GNU_SOURCE", "-O2",
-            f"{HERE}/sheep_raw.c", "-o", program)
+            f"{HERE}/{name}.c", "-o", program)
     return program
+
+
+def raw(bench):
+    return compiled(bench, "sheep_raw")
+
+
+class MinimalSheep(MinimalData):
+    """minimal_sheep.c: what FUSE and the bytes from a sheep cost together."""
+    name = FLOOR
+
+    def __init__(self, bench, real):
+        self.port = real.port
+        super().__init__(bench)
+
+    def start(self):
+        self.show(compiled(self.bench, "minimal_sheep"), self.port, "bench", str(self.bench.size))
 
 
 def own(bench, name=OWN):
@@ -166,13 +182,12 @@ class List(Row):
 class Dog(Row):
     """A whole volume of a real cluster through dog, and through us.
 
-    The floor is what one sheep gives to who asks for nothing but the bytes, several requests
-    ahead: sheep that share the client's machine have no more of it. What is read is dropped:
-    the file system of a copy would be measured as well.
+    The raw loop is what one sheep gives to who asks for nothing but the bytes, several requests
+    ahead: sheep that share the client's machine have no more of it. It is the floor of writes;
+    of reads, who has to give the bytes to a client, too. What is read is dropped: the file system
+    of a copy would be measured as well.
     """
     reference = DOG
-    systems = (DOG, OWN, RAW)
-    floor = RAW
     unit = "MiB"
     scale = PER_MIB
     BLOCK, DEPTH = MIB // 2, 4              # the quickest of those tried, from 64k 64 deep to 4M
@@ -180,6 +195,9 @@ class Dog(Row):
     def __init__(self, way):
         super().__init__(f"sheepdog {way}, real cluster", [(OWN, "speed", 2)])
         self.way = way
+        self.floor = FLOOR if way == "read" else RAW
+        # a floor looks for its VDI once: after the last new one
+        self.systems = (DOG, OWN, RAW) + ((FLOOR,) if way == "read" else ())
 
     def prepare(self, bench, name):
         self.real = Real()
@@ -192,6 +210,8 @@ class Dog(Row):
             self.empty()
             with open(self.data, "rb") as data:
                 self.real.dog("vdi", "write", "bench", "0", str(bench.size), stdin=data)
+        if name == FLOOR:
+            bench.system(name, lambda: MinimalSheep(bench, self.real))
 
     def empty(self):
         """A new VDI, of which no object is there."""
@@ -203,8 +223,8 @@ class Dog(Row):
         time.sleep(0.5)                     # objects of the old one are removed late
 
     def command(self, bench, name):
-        if name == OWN:
-            path = f"{self.pool}/volumes/bench"
+        if name in (OWN, FLOOR):
+            path = f"{self.pool}/volumes/bench" if name == OWN else bench.system(name).file
             if self.way == "read":
                 return f"dd if={path} of=/dev/null bs=1M count={bench.size // MIB}"
             return f"dd if={self.data} of={path} bs=1M conv=notrunc,fsync"
@@ -225,7 +245,7 @@ class Dog(Row):
         if name == OWN:
             write(f"{self.pool}/ctl", "refresh\n")
         return bench.workload("-n", str(bench.size), "exec", "sh", "-c", command,
-                              pids=own(bench).pids if name == OWN else ())
+                              pids=bench.system(name).pids if name in (OWN, FLOOR) else ())
 
 
 class Added(Row):
