@@ -166,7 +166,7 @@ mkdir "$tpg/lun/lun_2"
 ln -s "$lio/core/fileio_0/d2" "$tpg/lun/lun_2/disk"
 kill_daemon
 umount -l "$storage"
-mount_storage timeout=40 # below it is waited for
+mount_storage timeout=40
 eventually 60 is running "$pool/state"
 [ "$(sessions)" = 1 ] || fail "there are $(sessions) sessions"
 size 8388608 "$pool/volumes/unit:0:0:2"
@@ -181,7 +181,9 @@ ip link set lo up
 eventually 120 is running "$pool/state"
 cmp -n 1048576 /dev/zero "$volume"
 
-# one that is dead does not hold the pool
+# one that is dead does not hold the pool, once the kernel gives up: what cmp has read ahead keeps
+# the volume open until then (two minutes, if nobody says otherwise)
+echo 20 | tee /sys/class/iscsi_session/*/recovery_tmo >/dev/null
 ip link set lo down
 eventually 120 is away "$pool/state"
 stops()
@@ -191,7 +193,6 @@ stops()
 	read -r ended _ </proc/uptime
 	echo $((${ended%.*} - ${begun%.*})) >"$tmp/took"
 }
-# what cmp has read ahead keeps the volume open until it is given up
 eventually 60 stops
 read -r took <"$tmp/took"
 [ "$took" -lt 45 ] || fail "stop took longer than the timeout"
