@@ -9,13 +9,14 @@ import time
 
 from kinds import (DISK, DISKS, FS, KINDS, LOGICAL, LVS, MANY_LVS, MANY_PARTITIONS, PARTITIONS,
                    SCSI)
-from measure import Row
+from measure import Row, Sample
 from rows_block import Bytes
 from systems import (Failed, Libvirt, Storagefs, System, is_mounted, run, unmount, wait_for,
                      write)
 
 OWN = "storagefs"
 LIBVIRT = "libvirt"
+FILES = "/run/bench-files"      # a tmpfs
 VOLUME_XML = "<volume><name>{name}</name><capacity unit='MiB'>4</capacity></volume>\n"
 
 
@@ -185,10 +186,15 @@ class LvCreate(Row):
 
 
 class ListMany(Row):
-    """A list with sizes, by one command of each, when the kernel may hold no size any longer."""
+    """A list with sizes, by one command of each, when the kernel may hold no size any longer.
+
+    After a change by others the floor is both commands, the second on a tmpfs: who lists files asks
+    lvm first, and ls is a process of its own.
+    """
     systems = ()
     wall = "time"
     unit = "volume"
+    waits = True                # the daemon for a tool
 
     def __init__(self, name, kind, reference, count, limit, changed=None):
         super().__init__(name, [(OWN, "time", limit)])
@@ -196,10 +202,17 @@ class ListMany(Row):
         self.reference = reference[0]
         self.command = reference
         self.systems = (self.reference, OWN, LIBVIRT)
+        if changed:
+            self.floor = f"{self.reference} + ls -l"
+            self.systems += (self.floor,)
 
     def prepare(self, bench, name):
         self.kind.ready()
-        if name != self.reference:
+        if name == self.floor:
+            os.makedirs(FILES, exist_ok=True)
+            for i in range(self.count):
+                write(f"{FILES}/lv{i:03}", "")
+        elif name != self.reference:
             (daemon if name == OWN else libvirt)(bench).started(self.kind)
 
     def sample(self, bench, name):
@@ -211,6 +224,10 @@ class ListMany(Row):
             system = daemon(bench)
             command, pids = ["ls", "-l", f"{system.pool_of(self.kind)}/volumes"], system.pids
             time.sleep(1.1)
+        elif name == self.floor:
+            asks, lists = (bench.workload("-n", str(self.count), "exec", *c)
+                           for c in (self.command, ["ls", "-l", FILES]))
+            return Sample(asks.wall + lists.wall, asks.cpu + lists.cpu, asks.units)
         elif name == LIBVIRT:
             system = libvirt(bench)
             command = system.virsh("vol-list", "--details", self.kind.name)
