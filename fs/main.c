@@ -1,15 +1,12 @@
 /* The daemon: start, signals, end, exit status. */
 #include <errno.h>
-#include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/param.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "backends/model/executor.h"
@@ -20,6 +17,7 @@
 #include "backends/support/log.h"
 #include "backends/support/run.h"
 #include "fs/daemon.h"
+#include "fs/dead_mount.h"
 #include "fs/file.h"
 #include "fs/inode.h"
 #include "fs/notify.h"
@@ -52,47 +50,14 @@ static int make_absolute(char **path, struct error *err)
 	return 0;
 }
 
-/* A daemon that died left its mount: nothing can be done with it but to clear it away. */
-static int clear_dead_mount(const char *path, struct error *err)
-{
-	const char *const argv[] = { "fusermount3", "-u", "-q", "-z", "--", path, NULL };
-	struct run run = { .argv = argv, .deadline_ns = clock_now() + 10 * NS_PER_S };
-	struct statfs st;
-
-	/* not stat(2): the kernel may still know what that would say */
-	if (statfs(path, &st) == 0 || errno != ENOTCONN)
-		return 0;
-	log_warning("'%s' has a mount whose daemon is gone: unmounting it first", path);
-	if (umount2(path, MNT_DETACH) == 0)
-		return 0;
-	if (run_tool(&run, err) < 0)
-		return error_prefix(err, "cannot unmount the dead mount on '%s'", path);
-	return 0;
-}
-
-static bool is_mounted(const char *path)
-{
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	struct mntent *m;
-	bool found = false;
-
-	if (!f)
-		return false;
-	while (!found && (m = getmntent(f)))
-		found = strcmp(m->mnt_type, "fuse.storagefs") == 0 &&
-			strcmp(m->mnt_dir, path) == 0;
-	endmntent(f);
-	return found;
-}
-
 static int check_mountpoint(struct options *o, struct error *err)
 {
 	struct stat st;
 
-	if (clear_dead_mount(o->mountpoint, err) < 0 ||
+	if (dead_mount_clear(o->source, o->mountpoint, err) < 0 ||
 	    make_absolute(&o->mountpoint, err) < 0)
 		return -err->code;
-	if (is_mounted(o->mountpoint))
+	if (is_mounted(o->mountpoint, NULL))
 		return error_set(err, EBUSY, "'%s' has a storagefs mounted on it already",
 				 o->mountpoint);
 	if (stat(o->mountpoint, &st) < 0)

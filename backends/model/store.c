@@ -5,14 +5,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 
+#include "backends/support/clock.h"
 #include "backends/support/map.h"
+#include "backends/support/process.h"
 
 #define LOCK_FILE ".lock"
+#define DEATH_NS  (10 * NS_PER_S)
+#define LOOK_MS	  20
 /* and a hash of the name: what a crash leaves is overwritten next time */
 #define NEW_FILE ".new-"
 
@@ -40,18 +46,50 @@ static int make_directories(const char *path, struct error *err)
 	return 0;
 }
 
-static int refuse_locked(int fd, struct error *err)
+static pid_t read_owner(int fd)
 {
 	char pid[24] = "";
-	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+	ssize_t n = fd < 0 ? -1 : pread(fd, pid, sizeof(pid) - 1, 0);
 
 	pid[n > 0 ? n : 0] = '\0';
-	pid[strcspn(pid, "\n")] = '\0';
+	return atoi(pid);
+}
+
+pid_t store_owner(const char *source)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/" LOCK_FILE, source) >= (int)sizeof(path))
+		return 0;
+
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return read_owner(fd);
+}
+
+static int refuse_locked(int fd, struct error *err)
+{
+	char pid[24] = "not known";
+	pid_t owner = read_owner(fd);
+
+	if (owner)
+		snprintf(pid, sizeof(pid), "%d", (int)owner);
 	return error_set(err, EBUSY,
 			 "'%s' is in use by another storagefs (pid %s): unmount that one "
 			 "first, or "
 			 "mount with -o ro",
-			 store.source, *pid ? pid : "not known");
+			 store.source, pid);
+}
+
+static int lock_file(int fd)
+{
+	uint64_t until = clock_now() + DEATH_NS;
+	int r;
+
+	while ((r = flock(fd, LOCK_EX | LOCK_NB)) < 0 && errno == EWOULDBLOCK &&
+	       process_is_dead(read_owner(fd)) && !deadline_passed(until))
+		poll(NULL, 0, LOOK_MS);
+	return r;
 }
 
 static int take_lock(struct error *err)
@@ -65,11 +103,12 @@ static int take_lock(struct error *err)
 		return error_errno(err,
 				   "cannot lock '%s' (mount with -o ro to only look)",
 				   store.source);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (lock_file(fd) < 0)
 		return errno == EWOULDBLOCK ? refuse_locked(fd, err) :
 					      error_errno(err, "cannot lock '%s/%s'",
 							  store.source, LOCK_FILE);
-	/* the pid is for the other's message only: a full disk does not matter here */
+	/* the pid is for others' messages, and for who clears a dead mount away: a full
+	 * disk does not matter here */
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, len, 0) < 0)
 		errno = 0;
 	store.lock = take_fd(&fd);

@@ -14,8 +14,12 @@
 #include "backends/support/buf.h"
 #include "backends/support/error.h"
 
+/* The daemon that has locked a SOURCE, or had it last; 0: none is known. */
+pid_t store_owner(const char *source);
+
 /* Opens SOURCE, making it when it is missing, and locks it; read-only does neither.
- * -EBUSY: another daemon has it (the sentence names its pid). */
+ * -EBUSY: another daemon has it (the sentence names its pid). One that is dead is waited
+ * for until the kernel has let go of all that it had. */
 int store_open(const char *source, bool read_only, struct error *err);
 void store_close(void);
 /* -EBUSY as store_open when it becomes writable. */

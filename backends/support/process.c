@@ -38,3 +38,14 @@ bool process_name(pid_t pid, char name[PROCESS_NAME_MAX])
 	name[strcspn(name, "\n")] = '\0';
 	return true;
 }
+
+bool process_is_dead(pid_t pid)
+{
+	CLEANUP(cleanup_file) FILE *f = open_of(pid, "status");
+	char line[256], state;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "State: %c", &state) == 1)
+			return state == 'Z';
+	return false;
+}
