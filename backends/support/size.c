@@ -82,6 +82,11 @@ int size_parse_text(const char *text, uint64_t *bytes, struct error *err)
 	const char *at = text;
 	uint64_t value;
 
+	if (text[strspn(text, " \t")] == '+')
+		return error_set(err, EINVAL,
+				 "'%.40s' is not a size: nothing is added to what there "
+				 "is; write the size that is wanted",
+				 text);
 	if (!digits(&at, &value))
 		return error_set(err, EINVAL,
 				 "'%.40s' is not a size: write a number of bytes, or one with a "

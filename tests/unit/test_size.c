@@ -68,6 +68,8 @@ static void words_are_read_as_people_type_them(void **state)
 	assert_int_equal(bytes, 512);
 	assert_int_equal(size_parse_text("G", &bytes, &err), -EINVAL);
 	assert_int_equal(size_parse_text("", &bytes, &err), -EINVAL);
+	assert_int_equal(size_parse_text(" +1G", &bytes, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "nothing is added"));
 	assert_int_equal(size_parse_text("1G 2", &bytes, &err), -EINVAL);
 	assert_int_equal(size_parse_text("1 XiB", &bytes, &err), -EINVAL);
 }
