@@ -8,7 +8,6 @@
 #include "backends/model/pools.h"
 #include "backends/support/clock.h"
 #include "backends/support/log.h"
-#include "backends/support/thread.h"
 #include "fs/backing.h"
 #include "fs/inode.h"
 #include "fs/lane.h"
@@ -209,20 +208,6 @@ static void run_close(struct task *t)
 	destroy(container_of(t, struct file, closing));
 }
 
-/* A queue that is full takes no close; it must not be lost, so a thread of its own does
- * it. */
-static void *close_thread(void *arg)
-{
-	destroy(arg);
-	return NULL;
-}
-
-static void close_aside(struct file *f)
-{
-	if (thread_start(NULL, "close", close_thread, f) < 0)
-		log_error("no thread is left to close an open file of a pool");
-}
-
 void file_put(struct file *f)
 {
 	struct executor *e;
@@ -235,8 +220,8 @@ void file_put(struct file *f)
 		return;
 	}
 	f->closing.run = run_close;
-	if (executor_submit(e, &f->closing) < 0)
-		close_aside(f);
+	if (executor_submit_close(e, &f->closing) < 0)
+		log_error("no thread is left to close an open file of a pool");
 }
 
 void file_close_all(void)

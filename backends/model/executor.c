@@ -9,6 +9,7 @@
 #include "backends/model/executor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -165,11 +166,11 @@ static int add_thread(struct executor *e)
 	return r;
 }
 
-int executor_submit(struct executor *e, struct task *t)
+static int submit(struct executor *e, struct task *t, unsigned most)
 {
 	SCOPED_LOCK(&e->lock);
 
-	if (e->closed || e->queued >= EXECUTOR_QUEUE)
+	if (e->closed || e->queued >= most)
 		return -EAGAIN;
 	if (e->queued >= e->idle && e->threads < e->max_threads && add_thread(e) < 0 &&
 	    !e->threads)
@@ -180,6 +181,16 @@ int executor_submit(struct executor *e, struct task *t)
 	if (e->idle)
 		pthread_cond_signal(&e->work);
 	return 0;
+}
+
+int executor_submit(struct executor *e, struct task *t)
+{
+	return submit(e, t, EXECUTOR_QUEUE);
+}
+
+int executor_submit_close(struct executor *e, struct task *t)
+{
+	return submit(e, t, UINT_MAX);
 }
 
 void executor_set_threads(struct executor *e, unsigned max_threads)

@@ -31,6 +31,8 @@ void executor_close(struct executor *e);
 /* 0, or -EAGAIN: the queue is full or no thread can be made. The task belongs to the
  * caller, and must stay valid until run has been entered. */
 int executor_submit(struct executor *e, struct task *t);
+/* The same for what gives something back, which must not be lost: however many wait. */
+int executor_submit_close(struct executor *e, struct task *t);
 
 void executor_set_threads(struct executor *e, unsigned max_threads);
 

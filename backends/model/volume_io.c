@@ -52,7 +52,7 @@ static void close_late(struct task *t)
 static void closed_late(struct volume_handle *h)
 {
 	h->closing.run = close_late;
-	if (executor_submit(pool_executor(h->pool), &h->closing) < 0)
+	if (executor_submit_close(pool_executor(h->pool), &h->closing) < 0)
 		log_warning("volume '%s' stays open: no thread is left to close it",
 			    h->name);
 }

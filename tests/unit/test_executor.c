@@ -45,17 +45,23 @@ static void run_work(struct task *t)
 	free(w);
 }
 
-static int submit(struct executor *e, int number)
+static int submit_by(int (*how)(struct executor *, struct task *), struct executor *e,
+		     int number)
 {
 	struct work *w = calloc(1, sizeof(*w));
 	int r;
 
 	w->task.run = run_work;
 	w->number = number;
-	r = executor_submit(e, &w->task);
+	r = how(e, &w->task);
 	if (r < 0)
 		free(w);
 	return r;
+}
+
+static int submit(struct executor *e, int number)
+{
+	return submit_by(executor_submit, e, number);
 }
 
 static int setup(void **state)
@@ -134,8 +140,10 @@ static void test_full_queue(void **state)
 		accepted++;
 	assert_int_equal(accepted, 1 + EXECUTOR_QUEUE);
 	assert_int_equal(submit(e, 0), -EAGAIN);
+	assert_int_equal(submit_by(executor_submit_close, e, 0), 0);
 	pthread_mutex_unlock(&gate);
 	assert_true(executors_drain(DRAIN_MS));
+	assert_int_equal(atomic_load(&done), accepted + 1);
 
 	/* held by the gate, its thread keeps the closed executor until the last look */
 	pthread_mutex_lock(&gate);
