@@ -17,8 +17,8 @@ struct aio {
 /*
  * bytes [off, off + size) of a descriptor that is open with O_DIRECT. done is called
  * once, by a thread of ours, with how many were moved or with -errno; -EAGAIN: only with
- * a wait, after all. Returns 0, or -errno and done is not called: -EAGAIN it would have
- * to wait now, all else that this descriptor cannot.
+ * a wait, after all; -EOPNOTSUPP: this descriptor cannot. Returns 0, or -errno and done
+ * is not called: -EAGAIN it would have to wait now, all else that this descriptor cannot.
  */
 int aio_submit(struct aio *a, void (*done)(struct aio *a, ssize_t result), int fd,
 	       bool write, void *bytes, size_t size, off_t off);

@@ -365,13 +365,16 @@ static struct executor *executor_of(const struct request *r)
 	return e ? e : pool_executor(n->pool);
 }
 
+/* What is not whole, for any reason but the device's, is done again where it may wait. */
 static void direct_done(struct aio *a, ssize_t n)
 {
 	struct request *r = container_of(a, struct request, aio);
 	struct error err = { 0 };
 
 	ended(r->file);
-	if (n == -EAGAIN) {
+	if (n == -EOPNOTSUPP) /* multipath maps say so only now */
+		atomic_store(&r->file->cannot_tell, true);
+	if (n != (ssize_t)r->size && n != -EIO) {
 		request_queue(r, executor_of(r));
 		return;
 	}

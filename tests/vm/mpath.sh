@@ -72,6 +72,9 @@ same()
 write
 same
 dd if="$1" bs=256k count=16 iflag=direct status=none | cmp "$tmp/data" -
+dd if="$tmp/data" of="$volume" bs=4k count=64 seek=1024 oflag=direct conv=notrunc,fsync status=none
+dd if="$volume" bs=4k count=64 skip=1024 iflag=direct status=none | cmp -n 262144 "$tmp/data" -
+dd if="$volume" bs=4k count=64 iflag=direct status=none | cmp -n 262144 "$tmp/data" -
 
 # what a sparse copy skips reads as zeros, what is behind it stays
 truncate -s 2M "$tmp/sparse"
@@ -112,7 +115,7 @@ kpartx -a /dev/mapper/mpatha
 [ "$(dmsetup ls | wc -l)" = 2 ] || fail "there is no partition: $(dmsetup ls)"
 [ "$(ls "$pool/volumes")" = mpatha ] || fail "the list is: $(ls "$pool/volumes")"
 refuse EBUSY 'stands on' put "$pool/info/mpatha/ctl" 'wipe zero'
-kpartx -d /dev/mapper/mpatha
+eventually 30 kpartx -d /dev/mapper/mpatha
 
 # -- a restart; maps go --
 
