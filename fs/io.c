@@ -1,7 +1,8 @@
 /*
  * Four ways for the bytes of a volume: in place on its descriptor; on an executor, where
- * that may wait or something has to be done before a write; direct ones of a device that
- * may hang, by the kernel meanwhile; or submitted to the backend and completed by it.
+ * that may wait or something has to be done before a write; small direct ones of a device
+ * that may hang, or has others under way, by the kernel meanwhile; or submitted to the
+ * backend and completed by it.
  *
  * The first never makes a request: it is the path that counts. The others own their
  * bytes, in pages.
@@ -355,7 +356,7 @@ static const struct op write_op = {
 	.run = run_write, .reply = reply_count, .cancel = cancel,
 };
 
-/* -- direct, of a device that may hang -- */
+/* -- direct, of a device: by the kernel meanwhile -- */
 
 static struct executor *executor_of(const struct request *r)
 {

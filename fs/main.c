@@ -17,9 +17,9 @@
 #include "backends/support/log.h"
 #include "backends/support/run.h"
 #include "fs/daemon.h"
-#include "fs/dead_mount.h"
 #include "fs/file.h"
 #include "fs/inode.h"
+#include "fs/mountpoint.h"
 #include "fs/notify.h"
 #include "fs/options.h"
 #include "fs/parked.h"
@@ -54,10 +54,10 @@ static int check_mountpoint(struct options *o, struct error *err)
 {
 	struct stat st;
 
-	if (dead_mount_clear(o->source, o->mountpoint, err) < 0 ||
+	if (mountpoint_clear(o->source, o->mountpoint, err) < 0 ||
 	    make_absolute(&o->mountpoint, err) < 0)
 		return -err->code;
-	if (is_mounted(o->mountpoint, NULL))
+	if (mountpoint_taken(o->mountpoint, NULL))
 		return error_set(err, EBUSY, "'%s' has a storagefs mounted on it already",
 				 o->mountpoint);
 	if (stat(o->mountpoint, &st) < 0)

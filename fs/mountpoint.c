@@ -1,5 +1,5 @@
 /* Mounts without a daemon: how they are known, and taken away. */
-#include "fs/dead_mount.h"
+#include "fs/mountpoint.h"
 
 #include <errno.h>
 #include <mntent.h>
@@ -14,7 +14,7 @@
 #include "backends/support/process.h"
 #include "backends/support/run.h"
 
-bool is_mounted(const char *path, const char *source)
+bool mountpoint_taken(const char *path, const char *source)
 {
 	FILE *f = setmntent("/proc/self/mounts", "re");
 	struct mntent *m;
@@ -37,7 +37,7 @@ bool is_mounted(const char *path, const char *source)
  */
 static int abort_stuck(const char *source, const char *path, struct error *err)
 {
-	pid_t daemon = is_mounted(path, source) ? store_owner(source) : 0;
+	pid_t daemon = mountpoint_taken(path, source) ? store_owner(source) : 0;
 
 	if (!daemon || !process_is_dead(daemon))
 		return 0;
@@ -51,7 +51,7 @@ static int abort_stuck(const char *source, const char *path, struct error *err)
 	return 0;
 }
 
-int dead_mount_clear(const char *source, const char *path, struct error *err)
+int mountpoint_clear(const char *source, const char *path, struct error *err)
 {
 	const char *const argv[] = { "fusermount3", "-u", "-q", "-z", "--", path, NULL };
 	struct run run = { .argv = argv, .deadline_ns = clock_now() + 10 * NS_PER_S };
