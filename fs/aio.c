@@ -35,15 +35,15 @@ static void *take_events(void *unused)
 {
 	struct io_event events[AT_ONCE];
 
-	long n;
+	for (;;) {
+		long n = syscall(SYS_io_getevents, context, 1, AT_ONCE, events, NULL);
 
-	do {
-		n = syscall(SYS_io_getevents, context, 1, AT_ONCE, events, NULL);
+		if (n < 0 && errno != EINTR)
+			return unused;
 		for (long i = 0; i < n; i++)
 			take_event(&events[i]);
 		near_follow();
-	} while (n >= 0 || errno == EINTR);
-	return unused;
+	}
 }
 
 /* Not having it, as where too many others have theirs, costs time alone. */
