@@ -230,6 +230,7 @@ static int rename_file(const struct node *dir, const char *name, const char *to_
 {
 	AUTO_BUF struct buf text = { 0 }, old = { 0 };
 	char stem[NAME_MAX + 1];
+	struct error why = { 0 };
 	int r;
 
 	if (file_text(dir, name, &text) < 0)
@@ -240,10 +241,11 @@ static int rename_file(const struct node *dir, const char *name, const char *to_
 	if ((flags & RENAME_NOREPLACE) && file_text(dir, to_name, &old) == 0)
 		return error_set(err, EEXIST, "'%s' exists", to_name);
 	if (pending_name(to_name, stem)) {
-		r = pending_store(stem, text.data, text.len, err);
-		if (r < 0)
-			return error_set(err, r == -EINVAL ? EBADMSG : -r, "%s",
-					 err->text);
+		if (pending_store(stem, text.data, text.len, &why) < 0) {
+			if (why.code == EINVAL) /* as document_commit */
+				why.code = EBADMSG;
+			return error_copy(err, &why);
+		}
 		pools_remove_node(dir, name, false, call, NULL);
 		return node_set(moved, &pending_row, NULL, stem, NULL, 0);
 	}
