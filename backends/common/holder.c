@@ -10,23 +10,13 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "backends/common/sysfs.h"
 #include "backends/support/process.h"
 
 DEFINE_CLEANUP(cleanup_dir, DIR *, closedir)
 DEFINE_CLEANUP(cleanup_file, FILE *, fclose)
 DEFINE_CLEANUP(cleanup_table, struct libmnt_table *, mnt_unref_table)
 DEFINE_CLEANUP(cleanup_iter, struct libmnt_iter *, mnt_free_iter)
-
-/* The first line of a file in /proc or /sys; false: there is none. */
-static bool read_line(const char *path, char *out, size_t size)
-{
-	CLEANUP(cleanup_file) FILE *f = fopen(path, "re");
-
-	if (!f || !fgets(out, size, f))
-		return false;
-	out[strcspn(out, "\n")] = '\0';
-	return true;
-}
 
 int holder_mount_id(pid_t pid, int fd)
 {
@@ -132,13 +122,14 @@ static bool process_uses(int id, const char *target, struct buf *who)
 static bool loop_uses(const char *target, struct buf *who)
 {
 	CLEANUP(cleanup_dir) DIR *d = opendir("/sys/block");
-	char path[PATH_MAX], file[PATH_MAX];
+	char file[PATH_MAX];
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", e->d_name);
 		if (strncmp(e->d_name, "loop", 4) ||
-		    !read_line(path, file, sizeof(file)) || !is_below(file, target))
+		    sys_read(file, sizeof(file), "/sys/block/%s/loop/backing_file",
+			     e->d_name) < 0 ||
+		    !is_below(file, target))
 			continue;
 		buf_printf(who, "/dev/%s is a loop device of '%s'", e->d_name, file);
 		return true;
@@ -239,8 +230,7 @@ static bool has_upper(const char *sys, struct buf *who)
 	while (d && (e = readdir(d))) {
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "/sys/block/%s/dm/name", e->d_name);
-		if (!read_line(path, name, sizeof(name)))
+		if (sys_read(name, sizeof(name), "/sys/block/%s/dm/name", e->d_name) < 0)
 			snprintf(name, sizeof(name), "%s", e->d_name);
 		buf_printf(who, "%s stands on it", name);
 		return true;
@@ -301,7 +291,7 @@ bool holder_of_open_device(dev_t device, struct buf *who)
 
 bool holder_of_device(dev_t device, struct buf *who)
 {
-	char sys[64], path[PATH_MAX], line[32];
+	char sys[64], line[32];
 	struct dirent *e;
 	unsigned major_, minor_;
 
@@ -314,11 +304,8 @@ bool holder_of_device(dev_t device, struct buf *who)
 	while (d && (e = readdir(d))) {
 		AUTO_BUF struct buf part = { 0 };
 
-		snprintf(path, sizeof(path), "%s/%s/partition", sys, e->d_name);
-		if (!read_line(path, line, sizeof(line)))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s/dev", sys, e->d_name);
-		if (!read_line(path, line, sizeof(line)) ||
+		if (!sys_exists("%s/%s/partition", sys, e->d_name) ||
+		    sys_read(line, sizeof(line), "%s/%s/dev", sys, e->d_name) < 0 ||
 		    sscanf(line, "%u:%u", &major_, &minor_) != 2 ||
 		    !device_in_use(makedev(major_, minor_), &part))
 			continue;
