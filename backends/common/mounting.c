@@ -150,7 +150,8 @@ int mounting_find(const char *path, struct mounted *out, struct error *err)
 	return r > 0 ? fill(fs, out, err) : r;
 }
 
-int mounting_of(int fd, struct mounted *out, struct error *err)
+/* The mount that an open file is in. 0: it is mounted no longer. */
+static int find_of(int fd, struct mounted *out, struct error *err)
 {
 	CLEANUP(cleanup_table) struct libmnt_table *table = NULL;
 	CLEANUP(cleanup_iter) struct libmnt_iter *i = mnt_new_iter(MNT_ITER_FORWARD);
@@ -172,7 +173,7 @@ int mounting_of(int fd, struct mounted *out, struct error *err)
 int mounting_held(int dir, const char *target, struct mounted *out, struct error *err)
 {
 	AUTO_MOUNTED struct mounted top = { 0 };
-	int r = mounting_of(dir, out, err);
+	int r = find_of(dir, out, err);
 
 	if (r <= 0)
 		return r;

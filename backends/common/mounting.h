@@ -26,9 +26,6 @@ void mounted_clear(struct mounted *m);
  * mounted at it. */
 int mounting_find(const char *path, struct mounted *out, struct error *err);
 
-/* The mount that an open file is in. 0: it is mounted no longer. */
-int mounting_of(int fd, struct mounted *out, struct error *err);
-
 /* The mount that the pool's open directory is in, which is the uppermost at its target:
  * -EBUSY where something was mounted over it. 0: it is mounted no longer. */
 int mounting_held(int dir, const char *target, struct mounted *out, struct error *err);

@@ -16,7 +16,8 @@ static const char *const doing[] = {
 	[IO_ZERO] = "zero",
 };
 
-const char *transfer_verb(const struct transfer *t)
+/* What it does, as a verb. */
+static const char *verb_of(const struct transfer *t)
 {
 	return doing[t->io->op];
 }
@@ -93,7 +94,7 @@ static void on_piece(struct command *c, int result, const struct error *err)
 	if (result < 0 && !t->error.code) {
 		t->error = *err;
 		error_prefix(&t->error, "cannot %s unit %u of target '%s'",
-			     transfer_verb(t), c->lun, t->open->pool->target);
+			     verb_of(t), c->lun, t->open->pool->target);
 	}
 	if (--t->left)
 		return;
@@ -114,7 +115,7 @@ bool transfer_stage(struct transfer *t, size_t n, size_t parts,
 	t->left = 0;
 	if (t->pieces && t->iovs)
 		return true;
-	transfer_fail(t, ENOMEM, transfer_verb(t));
+	transfer_fail(t, ENOMEM, verb_of(t));
 	return false;
 }
 
@@ -181,7 +182,7 @@ bool transfer_bounce(struct transfer *t, size_t len)
 {
 	t->bounce = malloc(len);
 	if (!t->bounce)
-		transfer_fail(t, ENOMEM, transfer_verb(t));
+		transfer_fail(t, ENOMEM, verb_of(t));
 	return t->bounce;
 }
 

@@ -47,8 +47,6 @@ static inline uint32_t block_of(const struct transfer *t)
 /* Answers it, lets those go on that waited for it, and frees it. */
 void transfer_end(struct transfer *);
 void transfer_fail(struct transfer *, int code, const char *what);
-/* What it does, as a verb. */
-const char *transfer_verb(const struct transfer *);
 
 /* Room for the commands of a stage, each with some parts of memory; next is called when
  * all of them have ended well. False: it has failed, and is gone. */

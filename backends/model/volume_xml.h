@@ -21,6 +21,3 @@ int volume_xml_parse(const char *text, size_t len, const struct pool_type *type,
  * -EILSEQ: a name or path is not UTF-8. Adds nothing on failure. */
 int volume_xml_print(const struct volume_spec *spec, const struct pool_type *type,
 		     struct buf *out, struct error *err);
-
-/* Deep copy; out is VOLUME_SPEC_INIT on entry. -ENOMEM. */
-int volume_spec_copy(const struct volume_spec *from, struct volume_spec *out);

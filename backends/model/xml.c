@@ -482,8 +482,3 @@ void xml_init(void)
 {
 	xmlInitParser();
 }
-
-void xml_exit(void)
-{
-	xmlCleanupParser();
-}

@@ -1,7 +1,7 @@
 /*
- * XML in and out: a push parser that knows when a document is complete, a small document
- * tree to take values from, and escaping for what we print. Only the *xml.c files know
- * libxml2.
+ * XML in and out: a push parser that knows when a document is complete, and escaping for
+ * what we print. What takes values from a document is doc_xml.h. Only the *xml.c files
+ * know libxml2.
  *
  * Limits: 1 MiB, depth 256, no DOCTYPE. Encodings: what libxml2 reads; text comes out as
  * UTF-8.
@@ -51,6 +51,5 @@ int xml_add_escaped(struct buf *out, const char *text);
 /* Whether text is valid UTF-8 that XML can hold. */
 bool xml_can_hold(const char *text);
 
-/* Call once before the first thread, and at the end. */
+/* Call once before the first thread. */
 void xml_init(void);
-void xml_exit(void);

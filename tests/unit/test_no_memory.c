@@ -65,10 +65,7 @@ int main(void)
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_volume),
 	};
-	int r;
 
 	xml_init();
-	r = cmocka_run_group_tests(tests, NULL, NULL);
-	xml_exit();
-	return r;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

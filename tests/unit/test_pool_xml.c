@@ -630,10 +630,7 @@ int main(void)
 		cmocka_unit_test(pools_of_one_storage_conflict),
 		cmocka_unit_test(parsing_and_printing_is_fast),
 	};
-	int failed;
 
 	xml_init();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	xml_exit();
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -638,6 +638,5 @@ int main(void)
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
 	events_exit();
-	xml_exit();
 	return r;
 }

@@ -384,10 +384,7 @@ int main(void)
 		cmocka_unit_test(all_of_it_is_printed_in_order),
 		cmocka_unit_test(what_xml_cannot_hold_adds_nothing),
 	};
-	int failed;
 
 	xml_init();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	xml_exit();
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -426,10 +426,7 @@ int main(void)
 		cmocka_unit_test(libxml2_prints_nothing_itself),
 		cmocka_unit_test(texts_are_escaped),
 	};
-	int failed;
 
 	xml_init();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	xml_exit();
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
