@@ -25,6 +25,15 @@ static int refuse(const struct request *r, struct error *err)
 			 path);
 }
 
+static int failed(const struct request *r, int code, struct error *err)
+{
+	char path[300];
+
+	node_path(r->node, path, sizeof(path));
+	return error_code(err, code, "cannot read or change extended attribute '%s' of '%s'",
+			  r->name ? r->name : "*", path);
+}
+
 static int with_handle(struct request *r, struct handle *h, on_fd *fn, struct error *err)
 {
 	struct volume_handle *v = handle_volume(h);
@@ -33,8 +42,7 @@ static int with_handle(struct request *r, struct handle *h, on_fd *fn, struct er
 	if (fd < 0)
 		return refuse(r, err);
 	r->out.count = fn(r, fd);
-	return r->out.count < 0 ? error_errno(err, "extended attribute '%s'",
-					      r->name ? r->name : "*") : 0;
+	return r->out.count < 0 ? failed(r, errno, err) : 0;
 }
 
 static int run_on_volume(struct request *r, on_fd *fn, struct error *err)

@@ -95,7 +95,7 @@ int address_resolve(const char *host, unsigned port, unsigned default_port,
 		n++;
 	*list = calloc(n, sizeof(**list));
 	if (!*list)
-		return error_code(err, ENOMEM, "looking up the host %s", bare);
+		return error_code(err, ENOMEM, "cannot look up the host %s", bare);
 	n = 0;
 	for (const struct addrinfo *a = found; a; a = a->ai_next)
 		set_address(&(*list)[n++], a, port);

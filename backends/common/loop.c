@@ -149,7 +149,7 @@ int loop_new(const struct loop_ops *ops, void *arg, struct loop **out, struct er
 	int r;
 
 	if (!loop)
-		return error_code(err, ENOMEM, "starting the session's thread");
+		return error_code(err, ENOMEM, "cannot start the session's thread");
 	loop->ops = ops;
 	loop->arg = arg;
 	pthread_mutex_init(&loop->turn, NULL);
@@ -160,7 +160,7 @@ int loop_new(const struct loop_ops *ops, void *arg, struct loop **out, struct er
 			      : thread_start(&loop->thread, "session", loop_thread, loop);
 	if (r < 0) {
 		release(loop);
-		return error_code(err, -r, "starting the session's thread");
+		return error_code(err, -r, "cannot start the session's thread");
 	}
 	*out = loop;
 	return 0;

@@ -125,10 +125,10 @@ int fs_build(const struct pool_spec *spec, const struct host *host, enum build_m
 	     struct call *call, struct error *err)
 {
 	AUTO_MOUNTED struct mounted m = { 0 };
-	int r;
+	int r = mounting_check_target(spec, err);
 
-	if (!spec->target || spec->target[0] != '/')
-		return error_set(err, EINVAL, "the pool's target path must be absolute");
+	if (r < 0)
+		return r;
 	r = mounting_find(spec->target, &m, err);
 	if (r > 0)
 		return error_set(err, EBUSY,

@@ -45,7 +45,7 @@ static int way_start(const struct pool_spec *spec, const struct host *host,
 	int r;
 
 	if (!w)
-		return error_code(err, ENOMEM, "no memory");
+		return error_code(err, ENOMEM, "cannot keep the session");
 	w->by = kernel_is_for(spec) ? &kernel_backend : &session_backend;
 	r = w->by->start(spec, host, call, &w->pool, err);
 	if (r == 0)

@@ -449,11 +449,7 @@ static int check_defined(struct pool *p, struct error *err)
 
 	if (p->removed)
 		return error_set(err, ENOENT, "pool '%s' was removed", p->name);
-	if (!p->now)
-		return error_set(err, EINVAL,
-				 "pool '%s' has no definition yet: write its xml",
-				 p->name);
-	return 0;
+	return p->now ? 0 : pool_refuse_undefined(p, err);
 }
 
 bool pool_protected(struct pool *p)

@@ -43,7 +43,7 @@ static int make_live(struct pool *p, struct definition *d, struct call *call,
 		return r;
 	l = calloc(1, sizeof(*l));
 	if (!l)
-		return error_code(err, ENOMEM, "no memory");
+		return error_set(err, ENOMEM, "out of memory");
 	l->owner = p;
 	l->backend = b;
 	l->definition = definition_ref(d);
