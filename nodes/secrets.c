@@ -126,7 +126,6 @@ static const struct row secret_row = {
 
 /* -- the directory -- */
 
-
 static int secrets_lookup(const struct node *dir, const char *name, struct node *out,
 			  struct stat *st, struct call *call, struct error *err)
 {

@@ -153,7 +153,7 @@ int listing_add(struct listing *l, const char *name, unsigned char type);
 uint64_t ino_of(const struct row *row, struct pool *pool, const char *name,
 		const char *sub);
 
-/* Ends up in out as a text followed by a newline. */
+/* Adds the text and a newline. -ENOMEM. */
 int show_text(struct buf *out, const char *text);
 
 /* Defaults of st for a node: ino, type, mode, owner, nlink, times. */
@@ -161,16 +161,16 @@ void stat_defaults(const struct node *n, struct stat *st);
 void stat_from_volume(const struct vol_stat *vs, struct stat *st);
 const struct nodes_options *nodes_options(void);
 
-/* The executor for blocking work that belongs to no pool (mkdir pools/x), and for
- * discovery. */
+/* The executors for blocking work that belongs to no pool: mkdir pools/x, discovery, and
+ * copies that wait for two. */
 struct executor *tree_executor(void);
 struct executor *sources_executor(void);
 struct executor *transfer_executor(void);
 /* The pool's executor, unless nothing of the pool can hang. */
 struct executor *pool_where(struct pool *p);
 
-/* Scratch files and hidden documents, see scratch.c. beside: pool's serial and the
- * volume's name. */
+/* Scratch files and hidden documents of a directory that has a document: see scratch.c.
+ * -ENOENT: there is none of the name. */
 int scratch_lookup(const struct node *dir, const char *name, struct node *out);
 int scratch_make(const struct node *dir, const char *name, mode_t mode, struct node *out,
 		 struct error *err);

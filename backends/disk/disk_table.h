@@ -4,12 +4,17 @@
  * run once for each operation.
  *
  * Its answer, sizes in bytes, ends of ranges are the first byte behind:
+ *
  *	disk SIZE SECTOR
- *	label NAME			libvirt's name; "none": no table; "other": not
- *ours part NUMBER KIND START END FORMAT	in the order of the disk free KIND START
- *END next NUMBER LOGICAL		what a new partition gets; 0: none can be made
+ *	label NAME
+ *	part NUMBER KIND START END FORMAT
+ *	free KIND START END
+ *	next NUMBER LOGICAL
  *	done
- * or one line "error ERRNO TEXT".
+ *
+ * or one line "error ERRNO TEXT". NAME is libvirt's, "none" where there is no table,
+ * "other" for one that is not ours. Partitions and free ranges come in the order of the
+ * disk. next has the numbers that a new partition gets; 0: none can be made.
  */
 #pragma once
 

@@ -11,9 +11,8 @@
 #include "backends/disk/disk_kernel.h"
 #include "backends/disk/tool.h"
 
-#define EXTENDED_SIZE                                                     \
-	1024 /* of an extended partition the kernel shows its table alone \
-	      */
+/* Of an extended partition the kernel shows its table alone. */
+#define EXTENDED_SIZE 1024
 
 static int blkpg(const struct tool *t, int op, unsigned number, uint64_t start,
 		 uint64_t length)

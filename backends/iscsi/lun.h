@@ -10,8 +10,8 @@
 
 struct lun {
 	struct list link;
-	atomic_uint
-		refs; /* of the pool's list, of opens, of what is under way; any thread */
+	/* of the pool's list, of opens, of what is under way; any thread */
+	atomic_uint refs;
 	uint16_t number; /* as REPORT LUNS gives it */
 	uint64_t ident;	 /* another unit that takes the number has another */
 	bool hidden;	 /* a controller, an enclosure: no volume */
@@ -26,8 +26,8 @@ struct lun {
 	struct provisioning provisioning;
 	bool no_punch, no_zero, no_sync, no_map; /* it refused such a command */
 	struct list writing, blocked;		 /* transfers: see range.h */
-	uint64_t allocated,
-		mapped_ns; /* as of then; 0: not asked yet, or written since */
+	uint64_t allocated; /* bytes, as of mapped_ns */
+	uint64_t mapped_ns; /* 0: not asked yet, or written since */
 };
 
 struct lun *lun_new(uint16_t number);

@@ -15,6 +15,6 @@ enum metric_op {
 /* One finished request. code: 0 or a positive errno. */
 void metrics_request(enum metric_op op, uint64_t started_ns, int code);
 
-/* Prints all, with the model's gauges (pools by state, open volumes, errors), ends in "#
- * EOF". */
+/* Prints all, with the model's gauges (pools by state, open volumes, jobs), and "# EOF"
+ * at the end. */
 int metrics_show(struct buf *out);

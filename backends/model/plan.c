@@ -18,8 +18,8 @@
 
 struct plan {
 	struct map_link link;
-	struct volume_spec
-		spec; /* has capacity, allocation, format, backing path at most */
+	/* has capacity, allocation, format and backing path at most */
+	struct volume_spec spec;
 	char name[];
 };
 

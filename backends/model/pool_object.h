@@ -48,8 +48,7 @@ struct pool {
 	struct host host; /* what its backend may ask; never changes */
 
 	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t
-		settled; /* a use, a verb or a background look at the sizes ended */
+	pthread_cond_t settled; /* a use, a verb or a background look at sizes ended */
 	char *name;
 	bool unread;  /* its definition is in SOURCE only: pool_lock reads it */
 	bool removed; /* no longer in the table */
@@ -112,6 +111,8 @@ struct definition *definition_parse(const char *text, size_t len, const char *na
 				    struct error *err);
 /* With the pool's lock held: what SOURCE has becomes its definition, or its error. */
 void definition_load(struct pool *p);
+/* -EINVAL: a path of it leads into our own mount, by links that may have come since. */
+int definition_check_paths(const struct definition *d, struct error *err);
 
 /* -- pool_host.c -- */
 
@@ -137,9 +138,6 @@ int pool_refuse_undefined(struct pool *p, struct error *err);
 
 /* The backend of its type; NULL: it is not installed. */
 const struct backend *definition_backend(const struct definition *d, struct error *err);
-/* -EINVAL: a path of it leads into our own mount, by links that may have come since. In
- * pool_define.c. */
-int definition_check_paths(const struct definition *d, struct error *err);
 /* -EOPNOTSUPP: "a pool of type 'mpath' cannot be built". */
 int definition_unsupported(const struct definition *d, const char *what,
 			   struct error *err);

@@ -1,6 +1,6 @@
 /*
- * The model as a whole: SOURCE, all pools by name and UUID, definitions waiting for their
- * pool. One per process. Thread safe after model_open.
+ * The model as a whole: SOURCE, all pools by name, definitions waiting for their pool.
+ * One per process. Thread safe after model_open.
  *
  * Lock order: pools' table before a pool's lock; neither is held across a backend call.
  */

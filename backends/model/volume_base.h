@@ -1,4 +1,5 @@
-/* What the volume_*.c files all need: refusals, jobs with a backend's call, and names. */
+/* What the files about volumes share: refusals, events, and calls of a backend with what
+ * the model knows better. */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
- * An open volume from the inside: what volume_data.c, volume_io.c, volume_space.c and
- * volume_lock.c share. Everybody else uses model/volume.h.
+ * An open volume from the inside: what the volume_*.c files share that open it, move its
+ * bytes, size it and lock it. Everybody else uses model/volume.h.
  */
 #pragma once
 

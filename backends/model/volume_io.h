@@ -8,8 +8,8 @@
 /*
  * Does one operation and waits for it, at most until the call's deadline; returns what
  * done was given. data (of WRITE) must stay as it is for good, since a backend that does
- * not answer keeps it. After -ETIMEDOUT or -EINTR the operation may still be under way:
- * *late (may be NULL) is then called when it has ended, and only then; *given_up tells.
+ * not answer keeps it. After -ETIMEDOUT the operation may still be under way: then
+ * late->given_up is set, and late->fn called when it has ended (late may be NULL).
  */
 struct io_late {
 	void (*fn)(struct volume_handle *h);

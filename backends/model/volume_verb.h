@@ -7,8 +7,8 @@ enum volume_verb_what { VERB_WIPE, VERB_REVERT, VERB_FLATTEN };
 
 struct volume_verb {
 	enum volume_verb_what what;
-	const char
-		*argument; /* the algorithm or snapshot, inside the line; NULL: flatten */
+	/* the algorithm or snapshot, inside the line; NULL: flatten */
+	const char *argument;
 };
 
 /* One line without its newline. -EINVAL with what may be written. */

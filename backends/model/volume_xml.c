@@ -1,4 +1,4 @@
-/* Volume descriptions: reading, printing in libvirt's order, and copies. */
+/* Volume descriptions: reading, and printing in libvirt's order. */
 #include "backends/model/volume_xml.h"
 
 #include <errno.h>

@@ -65,11 +65,11 @@ struct volume_locks {
 
 /* A volume that is open, or that something is being done to; shared by its users. */
 struct volume {
-	struct map_link
-		link; /* by name while named; these are guarded by the table's lock */
+	/* under the table's lock, up to space */
+	struct map_link link; /* by name while named */
 	struct list entry;
 	struct list uses;
-	char *name;
+	char *name; /* of what is no file also read without it: a rename has that alone */
 	bool named;	   /* false: the name was removed, or is another volume's now */
 	const char *doing; /* what its one user does to it alone: "wiped"; else NULL */
 	bool known;            /* dev and ino are */

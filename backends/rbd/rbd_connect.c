@@ -33,7 +33,7 @@ static const struct {
 	/* clones need no protected snapshot, which would stay behind */
 	{ "rbd_default_clone_format", "2" },
 	/* it answers writes early and loses the error of one that fails before the next
-	 * flush is asked for; ours (common/behind.c) does not */
+	 * flush is asked for; ours (rbd_behind.c) does not */
 	{ "rbd_cache", "false" },
 	/* without the copy a write that times out is never answered, and its image never
 	 * closed */

@@ -42,8 +42,7 @@ struct sheep_inode {
 	uint32_t locked;     /* the VDI that is, in the cluster, by us; 0: none */
 
 	struct list ops;
-	struct list
-		behind; /* of these, what was answered and is not stored, oldest first */
+	struct list behind; /* of these, what was answered and not stored, oldest first */
 	struct sheep_op *gathering; /* the newest of those; NULL: none can be added to */
 	uint64_t turns, stream;	    /* of those so far; where the last write ended */
 	uint64_t losses;	    /* of those that could not be stored */

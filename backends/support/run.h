@@ -13,8 +13,8 @@
 #include "backends/support/error.h"
 
 struct run {
-	const char *const
-		*argv; /* NULL-terminated; argv[0] is looked up in the system's paths */
+	/* NULL-terminated; argv[0] is looked up in the system's paths */
+	const char *const *argv;
 	const void *input;            /* given on stdin; NULL: /dev/null */
 	size_t input_len;
 	struct buf *output;           /* gets stdout; NULL: dropped */
