@@ -116,58 +116,84 @@ static bool is_ours(const struct mounts *m, const char *path)
 	return false;
 }
 
-/* Replaces what is left to walk by the link's target and the rest behind it. */
-static bool follow(char *rest, char *link, const char *behind)
-{
-	char joined[PATH_MAX];
+/* A path on its way: where it has led to, and the names that are left. */
+struct walk {
+	char done[PATH_MAX], rest[PATH_MAX];
+	const char *at; /* in rest */
+	unsigned links;
+};
 
-	if (snprintf(joined, sizeof(joined), "%s/%s", link, behind) >=
-	    (int)sizeof(joined))
+/* The next name, and its length; 0: there is none. */
+static size_t next_name(struct walk *w, const char **name)
+{
+	size_t len;
+
+	*name = w->at + strspn(w->at, "/");
+	len = strcspn(*name, "/");
+	w->at = *name + len;
+	return len;
+}
+
+static void go_up(struct walk *w)
+{
+	char *slash = strrchr(w->done, '/');
+
+	if (slash)
+		*slash = '\0';
+}
+
+/* false: too long for a path. */
+static bool go_down(struct walk *w, const char *name, size_t len)
+{
+	size_t had = strlen(w->done), room = sizeof(w->done) - had;
+
+	return snprintf(w->done + had, room, "/%.*s", (int)len, name) < (int)room;
+}
+
+/* Where it has led to a link, that is walked next. false: too long for a path. */
+static bool follow_link(struct walk *w)
+{
+	char link[PATH_MAX], left[PATH_MAX];
+	ssize_t n = readlink(w->done, link, sizeof(link) - 1);
+
+	if (n <= 0 || ++w->links > MAX_LINKS)
+		return true;
+	link[n] = '\0';
+	if (snprintf(left, sizeof(left), "%s/%s", link, w->at) >= (int)sizeof(left))
 		return false;
-	strcpy(rest, joined);
+	if (*link == '/')
+		w->done[0] = '\0';
+	else
+		go_up(w);
+	w->at = strcpy(w->rest, left);
 	return true;
 }
 
 /* Walks the path as the kernel would, and stops where it becomes ours. */
-static bool walk(const struct mounts *m, const char *path)
+static bool leads_into(const struct mounts *m, const char *path)
 {
-	char done[PATH_MAX] = "", rest[PATH_MAX], link[PATH_MAX];
-	char *at = rest;
-	unsigned links = 0;
+	struct walk w = { .done = "" };
+	const char *name;
+	size_t len;
 
-	if (snprintf(rest, sizeof(rest), "%s", path) >= (int)sizeof(rest))
+	if (snprintf(w.rest, sizeof(w.rest), "%s", path) >= (int)sizeof(w.rest))
 		return false;
-	for (;;) {
-		size_t had = strlen(done), len;
-		ssize_t n;
-
-		at += strspn(at, "/");
-		len = strcspn(at, "/");
-		if (!len)
-			return is_ours(m, done);
-		if (len == 2 && !strncmp(at, "..", 2)) {
-			char *slash = strrchr(done, '/');
-
-			if (slash)
-				*slash = '\0';
-		} else if (len != 1 || *at != '.') {
-			if (snprintf(done + had, sizeof(done) - had, "/%.*s", (int)len,
-				     at) >= (int)(sizeof(done) - had))
-				return false;
-			if (is_ours(m, done))
-				return true;
-			n = readlink(done, link, sizeof(link) - 1);
-			if (n > 0 && ++links <= MAX_LINKS) {
-				link[n] = '\0';
-				done[*link == '/' ? 0 : had] = '\0';
-				if (!follow(rest, link, at + len))
-					return false;
-				at = rest;
-				continue;
-			}
+	w.at = w.rest;
+	while ((len = next_name(&w, &name))) {
+		if (len == 1 && *name == '.')
+			continue;
+		if (len == 2 && !strncmp(name, "..", 2)) {
+			go_up(&w);
+			continue;
 		}
-		at += len;
+		if (!go_down(&w, name, len))
+			return false;
+		if (is_ours(m, w.done)) /* before anything there is asked */
+			return true;
+		if (!follow_link(&w))
+			return false;
 	}
+	return is_ours(m, w.done);
 }
 
 bool own_mount_has(const char *mountpoint, const char *path)
@@ -177,5 +203,5 @@ bool own_mount_has(const char *mountpoint, const char *path)
 	if (!mountpoint || *path != '/')
 		return false;
 	find_mounts(mountpoint, &m);
-	return walk(&m, path);
+	return leads_into(&m, path);
 }
