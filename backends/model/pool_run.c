@@ -109,10 +109,10 @@ static void start_failed(struct pool *p, const struct error *err)
 	if (news || is != was)
 		pool_conclude(p, is);
 	pthread_mutex_unlock(&p->lock);
-	if (news)
+	if (news) {
 		log_error("%s", err->text);
-	if (news)
 		pool_tell(p, EVENT_ERROR, NULL);
+	}
 	if (is != was)
 		pool_tell_state(p, is);
 }
