@@ -34,6 +34,7 @@ struct entry {
 struct attributes {
 	pthread_mutex_t lock;
 	char *pool;
+	char *to;    /* while it is being renamed */
 	bool read;   /* the file was read: at the first use, most pools have none */
 	bool stored; /* there may be a file */
 	bool warned; /* that it cannot be read */
@@ -277,26 +278,60 @@ void attributes_free(struct attributes *a)
 	free(a);
 }
 
-int attributes_rename(struct attributes *a, const char *pool, struct error *err)
+int attributes_forget(const char *pool, struct error *err)
 {
-	char from[PATH_SIZE], to[PATH_SIZE];
-	char *name = strdup(pool);
-	int r = 0;
+	char path[PATH_SIZE];
+	int r;
 
-	SCOPED_ATTRIBUTES(a);
-	attributes_path(a->pool, from);
-	attributes_path(pool, to);
-	if (!name)
-		return error_code(err, ENOMEM, "cannot rename '%s'", from);
-	if (a->stored && !store_read_only())
-		r = store_rename(from, to, false, err);
-	if (r < 0 && r != -ENOENT) {
-		free(name);
-		return r;
+	attributes_path(pool, path);
+	r = store_remove(path, err);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int copy(const char *from_pool, const char *to_pool, struct error *err)
+{
+	AUTO_BUF struct buf text = { 0 };
+	char from[PATH_SIZE], to[PATH_SIZE];
+	int r;
+
+	attributes_path(from_pool, from);
+	attributes_path(to_pool, to);
+	r = store_read(from, FILE_LIMIT, &text, err);
+	if (r == -ENOENT)
+		return attributes_forget(to_pool, err);
+	return r < 0 ? r : store_file(to, buf_text(&text), text.len, 0600, err);
+}
+
+int attributes_rename_begin(struct attributes *a, const char *to, struct error *err)
+{
+	int r;
+
+	attributes_lock(a);
+	a->to = strdup(to);
+	if (!a->to)
+		r = error_code(err, ENOMEM, "cannot rename the attributes of '%s'",
+			       a->pool);
+	else
+		r = a->stored ? copy(a->pool, to, err) : attributes_forget(to, err);
+	if (r < 0)
+		attributes_rename_end(a, false);
+	return r;
+}
+
+void attributes_rename_end(struct attributes *a, bool renamed)
+{
+	char *other = take(a->to);
+
+	if (renamed) {
+		char *name = other;
+
+		other = a->pool;
+		a->pool = name;
 	}
-	free(a->pool);
-	a->pool = name;
-	return 0;
+	if (other)
+		attributes_forget(other, NULL);
+	free(other);
+	pthread_mutex_unlock(&a->lock);
 }
 
 int attributes_remove(struct attributes *a, struct error *err)

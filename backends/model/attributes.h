@@ -1,9 +1,10 @@
 /*
- * What a pool's own definition cannot hold: SOURCE/attributes/NAME. One line each:
+ * What a pool's own definition cannot hold: SOURCE/attributes/NAME. Thread safe. One line
+ * each:
  *	protected 0|1
  *	volume NAME-with-\xHH-escapes [mode=0640] [uid=0] [gid=0] [unsized]
- * Written whole (new file, fsync, rename, fsync of the directory) at each change. Thread
- *safe.
+ *
+ * Written whole (new file, fsync, rename, fsync of the directory) at each change.
  */
 #pragma once
 
@@ -17,9 +18,14 @@ struct attributes;
  * read-only model keeps changes in memory only. */
 struct attributes *attributes_load(const char *pool);
 void attributes_free(struct attributes *a);
-/* The pool was renamed or removed. */
-int attributes_rename(struct attributes *a, const char *pool, struct error *err);
+/* Around the renaming of the pool: between the two both names have them, and they cannot
+ * be changed. After a begin that failed there is no end. */
+int attributes_rename_begin(struct attributes *a, const char *to, struct error *err);
+void attributes_rename_end(struct attributes *a, bool renamed);
+/* The pool was removed. */
 int attributes_remove(struct attributes *a, struct error *err);
+/* What a crash has left of a pool that there is not. */
+int attributes_forget(const char *pool, struct error *err);
 
 enum choice attributes_protected(struct attributes *a);
 int attributes_set_protected(struct attributes *a, bool on, struct error *err);

@@ -86,45 +86,51 @@ static bool has_link(const char *name)
 	return !store_stat(link_path(path, name), &st);
 }
 
+bool definition_exists(const char *name)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	return !store_stat(xml_path(path, name), &st);
+}
+
+/* The link after it: a pool that stays keeps its own, and one without a pool is removed
+ * when there is one of that name again. */
 int definition_remove(const char *name, struct error *err)
 {
 	char path[PATH_SIZE], kept[PATH_SIZE + 1];
-	bool linked = has_link(name);
-	int r = autostart_link_set(name, false, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	snprintf(kept, sizeof(kept), "%s~", xml_path(path, name));
 	r = store_rename(path, kept, false, err);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0 && linked)
-		autostart_link_set(name, true, NULL); /* the pool stays as it was */
-	return r;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	autostart_link_set(name, false, NULL);
+	return 0;
 }
 
 int definition_rename(const char *from, const char *to, const struct buf *text,
 		      struct error *err)
 {
 	char old[PATH_SIZE], new[PATH_SIZE];
-	bool linked = has_link(from);
+	bool renamed = false;
 	int r;
 
-	/* renamed first and rewritten then: the file's name is what counts, so that a
-	 * crash between the two leaves one definition, not two */
-	r = store_rename(xml_path(old, from), xml_path(new, to), true, err);
-	if (r < 0)
-		return r;
-	r = definition_store(to, text, err);
-	if (!r && linked)
-		r = autostart_link_set(to, true, err);
-	if (r < 0) {
+	if (definition_exists(to))
+		return error_set(err, EEXIST, "there is a definition of '%s' already",
+				 to);
+	/* first what counts only with a definition; then that is renamed, and rewritten:
+	 * a crash leaves one definition, not two, and what belongs to it */
+	r = autostart_link_set(to, has_link(from), err);
+	if (!r)
+		r = store_rename(xml_path(old, from), xml_path(new, to), true, err);
+	renamed = !r;
+	if (!r)
+		r = definition_store(to, text, err);
+	if (r < 0 && renamed)
 		store_rename(new, old, true, NULL);
-		return r;
-	}
-	if (linked)
-		autostart_link_set(from, false, NULL);
-	return 0;
+	autostart_link_set(r < 0 ? to : from, false, NULL);
+	return r;
 }
 
 int autostart_link_set(const char *name, bool on, struct error *err)

@@ -19,10 +19,12 @@ int definitions_each(int (*fn)(void *arg, const char *name), void *arg,
 /* Adds its text. */
 int definition_read(const char *name, struct buf *text, struct error *err);
 int definition_store(const char *name, const struct buf *text, struct error *err);
+bool definition_exists(const char *name);
 /* Leaves NAME.xml~ and no autostart link. A missing definition is no error. */
 int definition_remove(const char *name, struct error *err);
-/* Moves the file and its autostart link, and gives it the new text; a crash leaves one of
- * the two names. -EEXIST. */
+/* Moves the file and its autostart link, and gives it the new text. A crash leaves one of
+ * the two names, with its link, and may leave a link of the other: who makes a pool of a
+ * name removes that. -EEXIST. */
 int definition_rename(const char *from, const char *to, const struct buf *text,
 		      struct error *err);
 

@@ -217,6 +217,22 @@ void pools_read_all(void)
 
 /* -- mkdir, rmdir, mv -- */
 
+/* What a crash has left of a pool of that name is not the new one's. */
+static int add_pool(const char *name, struct pool **out, struct error *err)
+{
+	AUTO_POOL struct pool *taken = NULL;
+	int r = 0;
+
+	SCOPED_LOCK(&changing);
+	taken = pools_find(name);
+	if (!taken && !definition_exists(name)) {
+		r = autostart_link_set(name, false, err);
+		if (!r)
+			r = attributes_forget(name, err);
+	}
+	return r < 0 ? r : pools_add(name, out, err);
+}
+
 int pools_make(const char *name, struct call *call, struct pool **out, struct error *err)
 {
 	AUTO_POOL struct pool *p = NULL;
@@ -228,7 +244,7 @@ int pools_make(const char *name, struct call *call, struct pool **out, struct er
 		r = error_set(err, EROFS, "cannot make pool '%s': mounted read-only",
 			      name);
 	if (!r)
-		r = pools_add(name, &p, err);
+		r = add_pool(name, &p, err);
 	if (r < 0)
 		return r;
 	pool_tell(p, EVENT_POOL_ADDED, NULL);
@@ -352,17 +368,18 @@ static int rename_pool(struct pool *p, const char *from, const char *to,
 	taken = pools_find(to);
 	if (taken)
 		return error_set(err, EEXIST, "there is a pool '%s' already", to);
-	/* first, since a pool must not lose its protection with its name */
-	r = attributes_rename(p->attributes, to, err);
+	if (definition_exists(to))
+		return error_set(err, EEXIST, "'%s/%s.xml' exists already",
+				 store_source(), to);
+	/* a pool must not lose its protection with its name */
+	r = attributes_rename_begin(p->attributes, to, err);
 	if (r < 0)
 		return r;
 	r = rename_stored(p, from, to, &d, err);
-	if (r < 0) {
-		attributes_rename(p->attributes, from, NULL);
-		return r;
-	}
-	pools_change_name(p, take(name), d);
-	return 0;
+	attributes_rename_end(p->attributes, !r);
+	if (!r)
+		pools_change_name(p, take(name), d);
+	return r;
 }
 
 int pools_rename(struct pool *p, const char *to, struct error *err)

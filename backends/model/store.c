@@ -19,8 +19,8 @@
 #define LOCK_FILE ".lock"
 #define DEATH_NS  (10 * NS_PER_S)
 #define LOOK_MS	  20
-/* and a hash of the name: what a crash leaves is overwritten next time */
-#define NEW_FILE ".new-"
+#define NEW_FILE  ".new-" /* and a hash of the name */
+#define DIGITS	  16
 
 static struct {
 	int dir, lock;
@@ -30,20 +30,46 @@ static struct {
 
 /* -- SOURCE itself -- */
 
+static int sync_directory(int dir, const char *path, struct error *err)
+{
+	if (fsync(dir) < 0 && errno != EINVAL) /* not every filesystem can */
+		return error_errno(err, "cannot write the directory of '%s/%s' to disk",
+				   store.source, path);
+	return 0;
+}
+
+/* What is stored in a directory must not go with it. */
+static int sync_parent(const char *path, struct error *err)
+{
+	char parent[PATH_MAX + 4];
+
+	snprintf(parent, sizeof(parent), "%s/..", path);
+
+	AUTO_FD int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
+		return error_errno(err, "cannot write '%s' to disk", parent);
+	return 0;
+}
+
 static int make_directories(const char *path, struct error *err)
 {
 	char part[PATH_MAX];
+	int r = 0;
 
 	if (snprintf(part, sizeof(part), "%s/", path) >= (int)sizeof(part))
 		return error_code(err, ENAMETOOLONG, "cannot make the directory '%s'",
 				  path);
-	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(part + 1, '/'); slash && !r;
+	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
-			return error_errno(err, "cannot make the directory '%s'", part);
+		if (mkdir(part, 0700) == 0)
+			r = sync_parent(part, err);
+		else if (errno != EEXIST)
+			r = error_errno(err, "cannot make the directory '%s'", part);
 		*slash = '/';
 	}
-	return 0;
+	return r;
 }
 
 static pid_t read_owner(int fd)
@@ -81,6 +107,8 @@ static int refuse_locked(int fd, struct error *err)
 			 store.source, pid);
 }
 
+static void sweep(void);
+
 static int lock_file(int fd)
 {
 	uint64_t until = clock_now() + DEATH_NS;
@@ -112,6 +140,7 @@ static int take_lock(struct error *err)
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, len, 0) < 0)
 		errno = 0;
 	store.lock = take_fd(&fd);
+	sweep();
 	return 0;
 }
 
@@ -178,14 +207,6 @@ static int check_writable(const char *path, struct error *err)
 			 store.source, path);
 }
 
-static int sync_directory(int dir, const char *path, struct error *err)
-{
-	if (fsync(dir) < 0 && errno != EINVAL) /* not every filesystem can */
-		return error_errno(err, "cannot write the directory of '%s/%s' to disk",
-				   store.source, path);
-	return 0;
-}
-
 /* A subdirectory of SOURCE: what is then stored in it must not go with it. */
 static int make_subdirectory(const char *dir, struct error *err)
 {
@@ -215,7 +236,8 @@ static int open_parent(const char *path, bool make, const char **name, struct er
 
 static void new_name(char out[64], const char *name)
 {
-	snprintf(out, 64, NEW_FILE "%016llx", (unsigned long long)hash_string(name, 0));
+	snprintf(out, 64, NEW_FILE "%0*llx", DIGITS,
+		 (unsigned long long)hash_string(name, 0));
 }
 
 static int write_all(int fd, const char *data, size_t len)
@@ -250,7 +272,7 @@ static int make_file(int dir, const char *name, const struct content *c)
 
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, c->mode) < 0) /* one that a crash left may have another mode */
+	if (fchmod(fd, c->mode) < 0) /* one that a failure left may have another mode */
 		return -errno;
 	r = write_all(fd, c->data, c->len);
 	if (r < 0)
@@ -260,13 +282,41 @@ static int make_file(int dir, const char *name, const struct content *c)
 
 static int make_link(int dir, const char *name, const struct content *c)
 {
-	unlinkat(dir, name, 0); /* what a crash left */
+	unlinkat(dir, name, 0); /* what a failure left */
 	return symlinkat(c->target, dir, name) < 0 ? -errno : 0;
+}
+
+/* What the name had before its change is on disk. */
+enum before { NOTHING, BESIDE, LOST };
+
+/* The old one takes the place of the new one, until that is on disk. */
+static int put_in_place(int dir, const char *new, const char *name, enum before *before)
+{
+	struct stat st;
+
+	*before = NOTHING;
+	if (!fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW)) {
+		*before = BESIDE;
+		if (!S_ISDIR(st.st_mode) &&
+		    !renameat2(dir, new, dir, name, RENAME_EXCHANGE))
+			return 0;
+		*before = LOST; /* not every filesystem can exchange */
+	}
+	return renameat(dir, new, dir, name) < 0 ? -errno : 0;
+}
+
+static void put_back(int dir, const char *new, const char *name, enum before before)
+{
+	if (before == BESIDE)
+		renameat(dir, new, dir, name);
+	else if (before == NOTHING)
+		unlinkat(dir, name, 0);
 }
 
 /* Makes the new one beside the one that it then replaces. */
 static int replace(const char *path, const struct content *c, struct error *err)
 {
+	enum before before = NOTHING;
 	const char *name;
 	char new[64];
 	int r = check_writable(path, err);
@@ -280,13 +330,18 @@ static int replace(const char *path, const struct content *c, struct error *err)
 		return dir;
 	new_name(new, name);
 	r = c->target ? make_link(dir, new, c) : make_file(dir, new, c);
-	if (!r && renameat(dir, new, dir, name) < 0)
-		r = -errno;
+	if (!r)
+		r = put_in_place(dir, new, name, &before);
 	if (r < 0) {
 		unlinkat(dir, new, 0);
 		return error_code(err, -r, "cannot write '%s/%s'", store.source, path);
 	}
-	return sync_directory(dir, path, err);
+	r = sync_directory(dir, path, err);
+	if (r < 0)
+		put_back(dir, new, name, before);
+	else if (before == BESIDE)
+		unlinkat(dir, new, 0);
+	return r;
 }
 
 int store_file(const char *path, const void *data, size_t len, mode_t mode,
@@ -368,7 +423,10 @@ int store_rename(const char *from, const char *to, bool no_replace, struct error
 	if (renameat2(dir, name, dir, to_name, no_replace ? RENAME_NOREPLACE : 0) < 0)
 		return error_errno(err, "cannot rename '%s/%s' to '%s'", store.source,
 				   from, to_name);
-	return sync_directory(dir, from, err);
+	r = sync_directory(dir, from, err);
+	if (r < 0)
+		renameat2(dir, to_name, dir, name, RENAME_NOREPLACE);
+	return r;
 }
 
 int store_stat(const char *path, struct stat *st)
@@ -376,15 +434,22 @@ int store_stat(const char *path, struct stat *st)
 	return fstatat(store.dir, path, st, AT_SYMLINK_NOFOLLOW);
 }
 
-/* Not the new file of a writer, or of one that died. */
-static bool is_entry(const char *name)
+/* The new file of a writer, or of one that died. */
+static bool is_new(const char *name)
 {
-	return strcmp(name, ".") && strcmp(name, "..") &&
-	       strncmp(name, NEW_FILE, sizeof(NEW_FILE) - 1);
+	size_t len = strlen(NEW_FILE);
+
+	return !strncmp(name, NEW_FILE, len) && strlen(name) == len + DIGITS &&
+	       strspn(name + len, "0123456789abcdef") == DIGITS;
 }
 
-int store_list(const char *path, int (*each)(void *arg, const char *name), void *arg,
-	       struct error *err)
+static bool is_entry(const char *name)
+{
+	return strcmp(name, ".") && strcmp(name, "..") && !is_new(name);
+}
+
+static int list(const char *path, bool (*wanted)(const char *name),
+		int (*each)(void *arg, const char *name), void *arg, struct error *err)
 {
 	int fd = openat(store.dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -400,11 +465,35 @@ int store_list(const char *path, int (*each)(void *arg, const char *name), void 
 		return r;
 	}
 	while (r >= 0 && (errno = 0, e = readdir(d)))
-		if (is_entry(e->d_name))
+		if (wanted(e->d_name))
 			r = each(arg, e->d_name);
 	if (r >= 0)
 		r = errno ? error_errno(err, "cannot list '%s/%s'", store.source, path) :
 			    0;
 	closedir(d);
 	return r;
+}
+
+int store_list(const char *path, int (*each)(void *arg, const char *name), void *arg,
+	       struct error *err)
+{
+	return list(path, is_entry, each, arg, err);
+}
+
+static int remove_new(void *arg, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", (const char *)arg, name);
+	unlinkat(store.dir, path, 0);
+	return 0;
+}
+
+/* What a daemon that was killed has left: a secret, perhaps, that nobody would remove. */
+static void sweep(void)
+{
+	static char *const dirs[] = { ".", "autostart", "attributes", "secrets" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
+		list(dirs[i], is_new, remove_new, dirs[i], NULL);
 }

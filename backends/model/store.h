@@ -2,9 +2,9 @@
  * SOURCE as a directory of small files: locked by one daemon, read whole, replaced
  * atomically.
  *
- * Paths are relative to SOURCE. What changes something is on disk when it returns; a
- * power cut or kill -9 leaves the old file or the new one. Thread safe, but two writers
- * of one path are ordered by their callers.
+ * Paths are relative to SOURCE. What changes something is on disk when it returns, or has
+ * changed nothing; a power cut or kill -9 leaves the old file or the new one. Thread
+ * safe, but two writers of one path are ordered by their callers.
  */
 #pragma once
 
@@ -17,7 +17,8 @@
 /* The daemon that has locked a SOURCE, or had it last; 0: none is known. */
 pid_t store_owner(const char *source);
 
-/* Opens SOURCE, making it when it is missing, and locks it; read-only does neither.
+/* Opens SOURCE, making it when it is missing, locks it, and removes what a killed daemon
+ * was writing; read-only does nothing of it.
  * -EBUSY: another daemon has it (the sentence names its pid). One that is dead is waited
  * for until the kernel has let go of all that it had. */
 int store_open(const char *source, bool read_only, struct error *err);
@@ -28,13 +29,14 @@ bool store_read_only(void);
 /* SOURCE as it was given. */
 const char *store_source(void);
 
-/* Replaces the file: new file, fsync, rename, fsync of the directory. A missing
+/* Replaces the file: new file, fsync, exchange, fsync of the directory. A missing
  * subdirectory is made with mode 0700. -EROFS in a read-only store. */
 int store_file(const char *path, const void *data, size_t len, mode_t mode,
 	       struct error *err);
 /* Adds the file's content. -ENOENT, -EFBIG: more than limit. */
 int store_read(const char *path, size_t limit, struct buf *out, struct error *err);
-/* -ENOENT: it was not there. */
+/* -ENOENT: it was not there. After another error it may be gone, though not from the
+ * disk. */
 int store_remove(const char *path, struct error *err);
 /* Replaces what is at to, unless no_replace (-EEXIST). Both in the same directory. */
 int store_rename(const char *from, const char *to, bool no_replace, struct error *err);

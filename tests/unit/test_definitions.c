@@ -27,8 +27,10 @@
 
 static char source[64];
 
-/* In place of the C library's: notes that SOURCE itself was written to disk. */
+/* In place of the C library's: notes that SOURCE itself was written to disk, and fails
+ * for directories when told to. */
 static unsigned syncs_of_source;
+static bool directories_fail;
 
 int fsync(int fd)
 {
@@ -36,6 +38,10 @@ int fsync(int fd)
 
 	if (!fstat(fd, &st) && !stat(source, &of_source) && st.st_ino == of_source.st_ino)
 		syncs_of_source++;
+	if (directories_fail && !fstat(fd, &st) && S_ISDIR(st.st_mode)) {
+		errno = EIO;
+		return -1;
+	}
 	return syscall(SYS_fsync, fd);
 }
 
@@ -129,6 +135,65 @@ static void test_remove_fails(void **state)
 	assert_int_equal(autostart_link_set("a", true, NULL), 0);
 	assert_int_equal(definition_remove("a", NULL), -EISDIR);
 	expect_file("autostart/a.xml", "text");
+}
+
+/* What cannot be said to be on disk did not happen. */
+static void test_directory_fails(void **state)
+{
+	struct buf text = { .data = "new", .len = 3 };
+	struct error err = { 0 };
+
+	assert_int_equal(store_text("a", "old", NULL), 0);
+	assert_int_equal(autostart_link_set("a", true, NULL), 0);
+	directories_fail = true;
+	assert_int_equal(store_text("a", "new", &err), -EIO);
+	assert_non_null(strstr(err.text, "cannot write the directory of"));
+	assert_int_equal(store_text("b", "new", NULL), -EIO);
+	assert_int_equal(definition_rename("a", "b", &text, NULL), -EIO);
+	assert_int_equal(definition_remove("a", NULL), -EIO);
+	assert_int_equal(autostart_link_set("a", true, NULL), -EIO);
+	directories_fail = false;
+	expect_file("a.xml", "old");
+	expect_file("autostart/a.xml", "old");
+	assert_false(exists("b.xml") || exists("autostart/b.xml") || exists("a.xml~"));
+}
+
+/* What a killed daemon was writing goes when SOURCE is taken, and nothing else. */
+static void test_sweep(void **state)
+{
+	static const char *const left[] = {
+		".new-0123456789abcdef",
+		"secrets/.new-0123456789abcdef",
+		"attributes/.new-fedcba9876543210",
+	};
+	static const char *const theirs[] = { ".new-", ".new-0123456789abcdeg",
+					      "secrets/x" };
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(store_file(left[i], "x", 1, 0600, NULL), 0);
+		assert_int_equal(store_file(theirs[i], "x", 1, 0600, NULL), 0);
+	}
+	assert_int_equal(store_set_read_only(true, NULL), 0);
+	assert_true(exists(left[0]));
+	assert_int_equal(store_set_read_only(false, NULL), 0);
+	for (size_t i = 0; i < 3; i++) {
+		assert_false(exists(left[i]));
+		assert_true(exists(theirs[i]));
+	}
+}
+
+/* SOURCE does not go at a power cut when it was made for what is stored in it. */
+static void test_new_source_is_synced(void **state)
+{
+	char deep[128];
+
+	snprintf(deep, sizeof(deep), "%s/b/c", source);
+	store_close();
+	syncs_of_source = 0;
+	assert_int_equal(store_open(deep, false, NULL), 0);
+	assert_int_equal(syncs_of_source, 1);
+	store_close();
+	assert_int_equal(store_open(source, false, NULL), 0);
 }
 
 /* A child that writes without end; it is killed at any moment. */
@@ -262,9 +327,8 @@ static void test_secrets(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	store_stat("secrets", &st);
 	assert_int_equal(st.st_mode & 07777, 0700);
-	assert_int_equal(secret_store("aabbccdd-1111-2222-3333-444455556666", "b", 1,
-				      NULL),
-			 0);
+	assert_int_equal(
+		secret_store("aabbccdd-1111-2222-3333-444455556666", "b", 1, NULL), 0);
 	value.len = 0;
 	assert_int_equal(secret_get(&uuid, &value, NULL), 0);
 	assert_string_equal(value.data, "b");
@@ -275,11 +339,12 @@ static void test_secrets(void **state)
 	longer[250] = '\0';
 	assert_int_equal(secret_store(longer, "c", 1, NULL), 0);
 	longer[250] = 'l'; /* not that one's secret */
-	assert_int_equal(secret_get(&(struct secret_ref){ .usage = longer }, &value, &err),
-			 -ENAMETOOLONG);
+	assert_int_equal(
+		secret_get(&(struct secret_ref){ .usage = longer }, &value, &err),
+		-ENAMETOOLONG);
 	longer[250] = '\0';
-	assert_int_equal(secret_get(&(struct secret_ref){ .usage = longer }, &value, &err),
-			 0);
+	assert_int_equal(
+		secret_get(&(struct secret_ref){ .usage = longer }, &value, &err), 0);
 	assert_int_equal(secret_remove(longer, NULL), 0);
 	secrets_list(collect, &names, NULL);
 	assert_string_equal(names.data, "aabbccdd-1111-2222-3333-444455556666 ");
@@ -319,7 +384,13 @@ static void test_attributes(void **state)
 	expect_volume(a, "odd \\x20\n name", -1, -1, true);
 	expect_volume(a, "new", -1, -1, false);
 	assert_int_equal(attributes_set_volume(a, "odd \\x20\n name", &forget, NULL), 0);
-	assert_int_equal(attributes_rename(a, "q", NULL), 0);
+	assert_int_equal(attributes_rename_begin(a, "q", NULL), 0);
+	expect_file("attributes/p", "protected 1\n");
+	expect_file("attributes/q", "protected 1\n");
+	attributes_rename_end(a, false);
+	assert_false(exists("attributes/q"));
+	assert_int_equal(attributes_rename_begin(a, "q", NULL), 0);
+	attributes_rename_end(a, true);
 	expect_file("attributes/q", "protected 1\n");
 	assert_false(exists("attributes/p"));
 	assert_int_equal(attributes_remove(a, NULL), 0);
@@ -371,12 +442,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-		TEST(test_layout),	TEST(test_remove_fails),
+		TEST(test_layout),
+		TEST(test_remove_fails),
+		TEST(test_directory_fails),
+		TEST(test_sweep),
+		TEST(test_new_source_is_synced),
 		TEST(test_kill_9),
 		TEST(test_subdirectory_is_synced),
-		TEST(test_full_disk),	TEST(test_read_only),
-		TEST(test_odd_entries), TEST(test_secrets),
-		TEST(test_attributes),	TEST(test_damaged_attributes),
+		TEST(test_full_disk),
+		TEST(test_read_only),
+		TEST(test_odd_entries),
+		TEST(test_secrets),
+		TEST(test_attributes),
+		TEST(test_damaged_attributes),
 		TEST(test_unreadable_attributes),
 	};
 

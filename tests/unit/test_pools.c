@@ -18,6 +18,7 @@
 #include "backends/model/own_mount.h"
 #include "backends/model/pools.h"
 #include "backends/model/registry.h"
+#include "backends/model/store.h"
 #include "backends/support/clock.h"
 #include "backends/support/map.h"
 
@@ -377,7 +378,7 @@ static void test_rename_keeps_attributes(void **state)
 	EXPECT_OK(pool_verb(a, "stop", &nobody, &err));
 	snprintf(path, sizeof(path), "%s/attributes/b", source);
 	assert_int_equal(mkdir(path, 0700), 0);
-	EXPECT_ERROR(EISDIR, "attributes/a", pools_rename(a, "b", &err));
+	EXPECT_ERROR(EISDIR, "attributes/b", pools_rename(a, "b", &err));
 	assert_true(in_source("%s.xml", "a"));
 	assert_false(in_source("%s.xml", "b"));
 	assert_true(in_source("attributes/%s", "a"));
@@ -386,6 +387,25 @@ static void test_rename_keeps_attributes(void **state)
 	assert_true(in_source("attributes/%s", "b"));
 	assert_true(pool_protected(a));
 	EXPECT_OK(pool_set_protected(a, false, &err));
+}
+
+/* What a crash has left of a pool is not the next one's of its name. */
+static void test_leftovers(void **state)
+{
+	AUTO_POOL struct pool *a = make_defined("a", "/x");
+	AUTO_POOL struct pool *b = NULL;
+
+	EXPECT_OK(store_file("attributes/b", "protected 1\n", 12, 0600, &err));
+	EXPECT_OK(store_link("autostart/b.xml", "../b.xml", &err));
+	b = make_defined("b", "/y");
+	assert_false(pool_protected(b));
+	assert_false(in_source("autostart/%s.xml", "b"));
+	EXPECT_OK(store_file("attributes/c", "protected 1\n", 12, 0600, &err));
+	EXPECT_OK(store_link("autostart/c.xml", "../c.xml", &err));
+	EXPECT_OK(pool_verb(a, "stop", &nobody, &err));
+	EXPECT_OK(pools_rename(a, "c", &err));
+	assert_false(in_source("attributes/%s", "c"));
+	assert_false(in_source("autostart/%s.xml", "c"));
 }
 
 static void test_pending(void **state)
@@ -868,6 +888,7 @@ int main(void)
 		TEST(test_conflicts),
 		TEST(test_rename),
 		TEST(test_rename_keeps_attributes),
+		TEST(test_leftovers),
 		TEST(test_pending),
 		TEST(test_failing_start),
 		TEST(test_retries),
