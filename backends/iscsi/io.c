@@ -70,18 +70,33 @@ static void write_begin(struct transfer *t)
 
 /* -- flushing -- */
 
+static void flush_shorter(struct transfer *t);
+
 static void flush_begin(struct transfer *t)
 {
 	const struct lun *lun = lun_of(t);
+	bool shorter = lun->short_sync;
 
 	if (!lun->mode.write_cache || lun->no_sync) {
 		transfer_end(t);
 		return;
 	}
-	if (!transfer_stage(t, 1, 1, NULL))
+	if (!transfer_stage(t, 1, 1, shorter ? NULL : flush_shorter))
 		return;
-	transfer_add(t, scsi_cdb_synchronizecache16(0, 0, 0, 0), NULL, 0);
+	transfer_add(t,
+		     shorter ? scsi_cdb_synchronizecache10(0, 0, 0, 0)
+			     : scsi_cdb_synchronizecache16(0, 0, 0, 0),
+		     NULL, 0);
 	transfer_send(t);
+}
+
+/* A unit that refuses the command with the longer addresses may know the older one. */
+static void flush_shorter(struct transfer *t)
+{
+	if (lun_of(t)->short_sync)
+		flush_begin(t);
+	else
+		transfer_end(t);
 }
 
 /* -- in the session's turn -- */

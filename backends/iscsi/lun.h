@@ -25,6 +25,7 @@ struct lun {
 	struct block_limits limits;
 	struct provisioning provisioning;
 	bool no_punch, no_zero, no_sync, no_map; /* it refused such a command */
+	bool short_sync;			 /* and such a one's longer form */
 	struct list writing, blocked;		 /* transfers: see range.h */
 	uint64_t allocated; /* bytes, as of mapped_ns */
 	uint64_t mapped_ns; /* 0: not asked yet, or written since */

@@ -75,11 +75,13 @@ void transfer_fail(struct transfer *t, int code, const char *what)
 /* -- stages -- */
 
 /* What the unit refused is not asked of it again. True: it can be done without. */
-static bool learn_refusal(struct transfer *t)
+static bool learn_refusal(struct transfer *t, const struct command *c)
 {
 	struct lun *lun = lun_of(t);
+	bool shorter = c->task->cdb[0] == SCSI_OPCODE_SYNCHRONIZECACHE10;
 
-	lun->no_sync |= t->io->op == IO_FLUSH;
+	lun->no_sync |= t->io->op == IO_FLUSH && shorter;
+	lun->short_sync |= t->io->op == IO_FLUSH;
 	lun->no_punch |= t->io->op == IO_PUNCH;
 	lun->no_zero |= t->io->op == IO_ZERO;
 	return t->io->op == IO_FLUSH;
@@ -89,7 +91,7 @@ static void on_piece(struct command *c, int result, const struct error *err)
 {
 	struct transfer *t = container_of(c, struct piece, command)->transfer;
 
-	if (result == -EOPNOTSUPP && learn_refusal(t))
+	if (result == -EOPNOTSUPP && learn_refusal(t, c))
 		result = 0;
 	if (result < 0 && !t->error.code) {
 		t->error = *err;

@@ -41,7 +41,7 @@ meet() # WHAT PORT
 	mkdir "$pool"
 	within 12 sh -c 'printf %s "$1" >"$2"' sh "$(iscsi_xml iscsi-direct plain)" "$pool/xml" || :
 	case $1:$(cat "$pool/state") in
-	liar*:running | grows:running)
+	liar*:running | grows:running | flushes-shortly:running)
 		within 12 ls -l "$pool/volumes" || :
 		within 12 sh -c 'cat "$1"/info/*/*' sh "$pool" || :
 		within 12 sh -c 'head -qc 9999 "$1"/volumes/* | wc -c' sh "$pool" || :

@@ -161,10 +161,10 @@ def wrong_tag(connection):
         number += 1
 
 
-def grows(connection):
-    """A good target of one disk with zeros, which has 8 MiB until it is told to flush, then 16, and
-    says so; the next time, half of them."""
-    number, blocks, sizes, news = login(connection), 16384, [32768, 8192], False
+def disk(connection, special):
+    """A good target of one disk of 8 MiB with zeros. special(cdb) may say what else a command is
+    answered with: key and code of a failure, or data, b"" for none."""
+    number = login(connection)
 
     def check(header, key, code):
         sense = bytes([0x70, 0, key, 0, 0, 0, 0, 10, 0, 0, 0, 0]) + code.to_bytes(2, "big") + bytes(4)
@@ -177,6 +177,19 @@ def grows(connection):
             connection.sendall(pdu(0x25, 0x81 if last else 0, header, number, data[at:at + 65536],
                                    struct.pack(">II", at // 65536, at)))
 
+    def ordinary(cdb, asked):
+        if cdb[0] == 0xa0:
+            return struct.pack(">II", 8, 0) + b"\0\1" + bytes(6)
+        if cdb[0] == 0x12 and not cdb[1] & 1:
+            return b"\0\0\6\2\x1f\0\0\0STORAGE disk            1   "
+        if cdb[0] == 0x12 and cdb[2] == 0x83:
+            return b"\0\x83\0\x0c\1\3\0\x08" + b"\x50" + bytes(6) + b"\1"
+        if cdb[0] == 0x9e and cdb[1] & 0x1f == 0x10:
+            return struct.pack(">QI", 16383, 512) + bytes(20)
+        if cdb[0] == 0x88:
+            return bytes(asked)
+        return b"" if cdb[0] in (0, 0x91) else (5, 0x2000)
+
     while True:
         header, _ = receive_pdu(connection)
         cdb, asked = header[32:48], int.from_bytes(header[20:24], "big")
@@ -184,26 +197,51 @@ def grows(connection):
             connection.sendall(pdu(0x20, 0x80, header, number))
         elif header[0] & 0x3f != SCSI:
             return
-        elif cdb[0] == 0xa0:
-            give(header, struct.pack(">II", 8, 0) + b"\0\1" + bytes(6))
-        elif cdb[0] == 0x12 and not cdb[1] & 1:
-            give(header, b"\0\0\6\2\x1f\0\0\0STORAGE grows           1   ")
-        elif cdb[0] == 0x12 and cdb[2] == 0x83:
-            give(header, b"\0\x83\0\x0c\1\3\0\x08" + b"\x50" + bytes(6) + b"\1")
-        elif news and cdb[0] != 0x12:
-            news = False
-            check(header, 6, 0x2a09)
-        elif cdb[0] == 0x9e and cdb[1] & 0x1f == 0x10:
-            give(header, struct.pack(">QI", blocks - 1, 512) + bytes(20))
-        elif cdb[0] == 0x88:
-            give(header, bytes(asked))
-        elif cdb[0] in (0, 0x91):
-            if cdb[0] == 0x91 and sizes:
-                blocks, news = sizes.pop(0), True
-            connection.sendall(pdu(0x21, 0x80, header, number))
         else:
-            check(header, 5, 0x2000)
+            answer = special(cdb)
+            if answer is None:
+                answer = ordinary(cdb, asked)
+            if isinstance(answer, tuple):
+                check(header, *answer)
+            elif answer:
+                give(header, answer)
+            else:
+                connection.sendall(pdu(0x21, 0x80, header, number))
         number += 1
+
+
+def grows(connection):
+    """Has 8 MiB until it is told to flush, then 16, and says so; the next time, half of them."""
+    blocks, sizes, news = 16384, [32768, 8192], False
+
+    def special(cdb):
+        nonlocal blocks, news
+        if news and cdb[0] not in (0x12, 0xa0):
+            news = False
+            return 6, 0x2a09
+        if cdb[0] == 0x91 and sizes:
+            blocks, news = sizes.pop(0), True
+        if cdb[0] == 0x9e and cdb[1] & 0x1f == 0x10:
+            return struct.pack(">QI", blocks - 1, 512) + bytes(20)
+        return None
+    disk(connection, special)
+
+
+def flushes_shortly(connection):
+    """Has a cache, and knows only the short form of the command to flush it, which fails once."""
+    bad = True
+
+    def special(cdb):
+        nonlocal bad
+        if cdb[0] == 0x1a:
+            return bytes([23, 0, 0, 0, 8, 0x12, 4]) + bytes(17)
+        if cdb[0] == 0x91:
+            return 5, 0x2000
+        if cdb[0] == 0x35 and bad:
+            bad = False
+            return 3, 0x0c00
+        return b"" if cdb[0] in (0x8a, 0x35) else None
+    disk(connection, special)
 
 
 NOISE = random.Random(3)
@@ -221,6 +259,7 @@ SERVERS = {
     "login-then-garbage": login_then_garbage,
     "wrong-tag": wrong_tag,
     "grows": grows,
+    "flushes-shortly": flushes_shortly,
     "liar-nothing": liar(lambda n: b""),
     "liar-zeros": liar(bytes),
     "liar-ones": liar(lambda n: b"\xff" * n),

@@ -171,3 +171,12 @@ eventually 10 test -e "volumes/$(unit 7)"
 eventually 10 size $((12 * M)) "volumes/$(unit 7)"
 dd if="volumes/$one" of=/dev/null bs=1M status=none || fail "a change of LUNs hurts another"
 is running state
+
+# one with a cache that knows the older way to flush it alone: it is used, and what it says is told
+cd "$tmp"
+start_hostile ''
+port=$(sed -n 's/^flushes-shortly //p' "$tmp/hostile")
+iscsi_pool shortly iscsi-direct plain
+cd "$storage/pools/shortly"
+expect_errno EIO dd if="$tmp/7" of="volumes/$one" bs=4k count=1 conv=notrunc,fsync
+dd if="$tmp/7" of="volumes/$one" bs=4k count=1 conv=notrunc,fsync status=none || fail "it was flushed well"
