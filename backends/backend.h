@@ -134,6 +134,9 @@ struct io {
 	/* Of a read with one iovec: done takes the bytes from wherever that points by
 	 * then, which may be memory of the backend that stays until done has returned. */
 	bool anywhere;
+	/* Of a flush: it is a close(2), perhaps by one of several who have the
+	 * descriptor. What it tells was lost is told again to who syncs. */
+	bool closes;
 };
 
 /* How the volumes of a type come to be: files; provisioned by us; given by a server or

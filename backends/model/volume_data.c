@@ -17,12 +17,8 @@ static int failed(const struct volume_handle *h, const char *what, struct error 
 int volume_fsync(struct volume_handle *h, bool data_only, struct call *call,
 		 struct error *err)
 {
-	ssize_t r;
-
-	if (h->file.fd < 0) {
-		r = volume_io(h, IO_FLUSH, 0, NULL, 0, NULL, call, err);
-		return r < 0 ? (int)r : 0;
-	}
+	if (h->file.fd < 0)
+		return volume_io_flush(h, false, call, err);
 	if ((data_only ? fdatasync(h->file.fd) : fsync(h->file.fd)) < 0)
 		return failed(h, "sync", err);
 	return 0;

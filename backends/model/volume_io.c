@@ -224,15 +224,11 @@ static ssize_t result_of(struct waited *w, struct error *err)
 	return r;
 }
 
-ssize_t volume_io(struct volume_handle *h, enum io_op op, uint64_t off, const void *data,
-		  uint64_t len, struct io_late *late, struct call *call,
-		  struct error *err)
+static ssize_t run_waited(struct volume_handle *h, struct waited *w, struct io_late *late,
+			  struct call *call, struct error *err)
 {
-	struct waited *w = waited_new(h, op, off, data, len);
-
 	if (!w)
-		return error_code(err, ENOMEM, "cannot access volume '%s'",
-				  h->name);
+		return error_code(err, ENOMEM, "cannot access volume '%s'", h->name);
 	w->late = late ? late->fn : NULL;
 	volume_submit(h, &w->io);
 	if (wait_for(w, call->deadline_ns))
@@ -242,4 +238,23 @@ ssize_t volume_io(struct volume_handle *h, enum io_op op, uint64_t off, const vo
 		late->given_up = true;
 	return error_set(err, ETIMEDOUT,
 			 "volume '%s' does not answer: its source may be away", h->name);
+}
+
+ssize_t volume_io(struct volume_handle *h, enum io_op op, uint64_t off, const void *data,
+		  uint64_t len, struct io_late *late, struct call *call,
+		  struct error *err)
+{
+	return run_waited(h, waited_new(h, op, off, data, len), late, call, err);
+}
+
+int volume_io_flush(struct volume_handle *h, bool closes, struct call *call,
+		    struct error *err)
+{
+	struct waited *w = waited_new(h, IO_FLUSH, 0, NULL, 0);
+	ssize_t r;
+
+	if (w)
+		w->io.closes = closes;
+	r = run_waited(h, w, NULL, call, err);
+	return r < 0 ? (int)r : 0;
 }

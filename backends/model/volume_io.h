@@ -19,6 +19,10 @@ ssize_t volume_io(struct volume_handle *h, enum io_op op, uint64_t off, const vo
 		  uint64_t len, struct io_late *late, struct call *call,
 		  struct error *err);
 
+/* IO_FLUSH; closes: as in struct io. */
+int volume_io_flush(struct volume_handle *h, bool closes, struct call *call,
+		    struct error *err);
+
 /* volume_copy of those that volume_transfers is true of; to is prepared for len bytes. */
 ssize_t volume_transfer(struct volume_handle *from, off_t from_off,
 			struct volume_handle *to, off_t to_off, size_t len,

@@ -294,9 +294,12 @@ int volume_flush(struct volume_handle *h, pid_t pid, struct call *call, struct e
 		return 0;
 	}
 	if (is_written_back(h)) {
-		r = volume_fsync(h, true, call, err);
-		if (r < 0)
+		r = volume_io_flush(h, true, call, err);
+		if (r < 0) {
+			/* others may have the descriptor, and have not been told */
+			atomic_store(&h->unflushed, true);
 			return r;
+		}
 	}
 	if (h->class != VOLUMES_PROVISIONED || !space_needs_trim(h) || !opened_by(h, pid))
 		return 0;

@@ -232,7 +232,8 @@ static bool take_lost(struct behind *b, struct flight *f, struct error *err)
 {
 	if (f->io.op != IO_FLUSH || *f->seen == b->lost)
 		return false;
-	*f->seen = b->lost;
+	if (!f->io.closes)
+		*f->seen = b->lost;
 	b->told = true;
 	*err = b->error;
 	return true;

@@ -213,7 +213,7 @@ void behind_flushed(struct sheep_op *op)
 		op->err = i->loss;
 		op->r = -i->loss.code;
 	}
-	if (op->volume)
+	if (op->volume && op->io && !op->io->closes)
 		op->volume->losses = i->losses;
 }
 

@@ -153,6 +153,29 @@ expect_errno ENOSPC dd if="$tmp/data" of=volumes/full bs=1M conv=notrunc
 tell off
 rm volumes/full
 
+# whoever closes the descriptor is told, and leaves it to be told to who syncs
+fault create times=0 result 0x03
+truncate -s $((8 * M)) volumes/both
+python3 - volumes/both <<'END' || fail "a close by another took what was lost with it"
+import os, sys
+def told(action):
+    try:
+        action(fd)
+    except OSError:
+        return True
+    return False
+fd = os.open(sys.argv[1], os.O_RDWR)
+os.pwrite(fd, b"x" * 65536, 0)
+for child in range(2):
+    if not os.fork():
+        os._exit(not told(os.close))
+    assert os.wait()[1] == 0, f"child {child} was not told"
+assert told(os.fsync), "not told to who syncs"
+assert not told(os.fsync) and not told(os.close), "told twice"
+END
+tell off
+rm volumes/both
+
 # who has lost something and was not told yet does not lose more in silence
 fault create times=0 result 0x03
 truncate -s $((40 * M)) volumes/long

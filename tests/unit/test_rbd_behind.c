@@ -172,6 +172,28 @@ static void a_flush_waits_and_tells_what_was_lost_once(void **state)
 }
 
 /* The flush is asked for long after the write has failed. */
+static void who_closes_is_told_and_leaves_it_to_who_syncs(void **state)
+{
+	static const struct {
+		bool closes;
+		int result;
+	} asks[] = { { true, -EIO }, { true, -EIO }, { false, -EIO }, { true, 0 }, { false, 0 } };
+	struct asked a;
+
+	ask(&a, IO_WRITE, 0);
+	land(0, -EIO);
+	for (unsigned i = 0; i < sizeof(asks) / sizeof(*asks); i++) {
+		a.io = (struct io){ .op = IO_FLUSH,
+				    .closes = asks[i].closes,
+				    .done = done,
+				    .owner = &a };
+		a.result = ON_ITS_WAY;
+		behind_submit(&behind, &seen, &a.io);
+		land(1 + i, 0);
+		assert_int_equal(a.result, asks[i].result);
+	}
+}
+
 static void what_was_lost_is_kept_for_the_flush(void **state)
 {
 	struct asked a, flush;
@@ -286,6 +308,7 @@ int main(void)
 		TEST(a_lone_write_is_answered_and_keeps_its_bytes),
 		TEST(what_its_bytes_lie_in_is_taken_by_an_early_write_alone),
 		TEST(a_flush_waits_and_tells_what_was_lost_once),
+		TEST(who_closes_is_told_and_leaves_it_to_who_syncs),
 		TEST(what_was_lost_is_kept_for_the_flush),
 		TEST(a_flush_does_not_wait_for_what_comes_after),
 		TEST(what_touches_its_range_waits),
