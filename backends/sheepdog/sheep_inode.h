@@ -40,6 +40,7 @@ struct sheep_inode {
 	uint64_t changes;    /* of the map, by us */
 	uint64_t dropped_ns; /* when an entry was last set to 0 */
 	uint32_t locked;     /* the VDI that is, in the cluster, by us; 0: none */
+	int lockers;	     /* descriptors that need that */
 
 	struct list ops;
 	struct list behind; /* of these, what was answered and not stored, oldest first */

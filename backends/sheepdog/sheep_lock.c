@@ -23,7 +23,7 @@
 struct state {
 	struct sheep_inode *inode;
 	uint32_t vid, set;
-	unsigned writers;
+	int lockers, add;
 	bool store;
 };
 
@@ -33,8 +33,9 @@ static void visit(void *arg)
 
 	if (s->store)
 		s->inode->locked = s->set;
+	s->inode->lockers += s->add;
 	s->vid = s->inode->locked;
-	s->writers = s->inode->writers;
+	s->lockers = s->inode->lockers;
 }
 
 /* What the cluster knows of its VDIs, however many there are. */
@@ -136,10 +137,10 @@ int sheep_lock(struct sheep_inode *i, struct call *call, struct error *err)
 
 	SCOPED_LOCK(&i->sp->lock_turn);
 	sheep_on_loop(i->sp, visit, &s);
-	if (s.vid)
-		return 0;
-	r = ask_lock(i->sp, i->vdi.name, &s.set, call, err);
-	s.store = true;
+	s.store = !s.vid;
+	if (!s.vid)
+		r = ask_lock(i->sp, i->vdi.name, &s.set, call, err);
+	s.add = 1;
 	if (r == 0)
 		sheep_on_loop(i->sp, visit, &s);
 	return r;
@@ -147,13 +148,14 @@ int sheep_lock(struct sheep_inode *i, struct call *call, struct error *err)
 
 void sheep_unlock(struct sheep_inode *i)
 {
-	struct state s = { .inode = i };
+	struct state s = { .inode = i, .add = -1 };
 
 	SCOPED_LOCK(&i->sp->lock_turn);
 	sheep_on_loop(i->sp, visit, &s);
-	if (!s.vid || s.writers > 1)
+	if (!s.vid || s.lockers)
 		return;
 	ask_release(i->sp, s.vid);
+	s.add = 0;
 	s.store = true;
 	sheep_on_loop(i->sp, visit, &s);
 }

@@ -40,6 +40,24 @@ put ctl stop 2>/dev/null && fail "stopped, with an open volume"
 exec 9>&-
 eventually 10 rm volumes/v 2>/dev/null # the kernel tells of the last close a little late
 
+# nor when the last writer closes while a snapshot is being taken
+exec 9<>volumes/v
+printf three >&9
+before=$(tell fired)
+fault new delay 2
+touch snapshots/v/late 9>&- &
+taker=$!
+met()
+{
+	[ "$(tell fired)" -gt "$before" ]
+}
+eventually 5 met
+exec 9>&-
+wait "$taker"
+eventually 5 locked ''
+rm snapshots/v/late
+echo x | dd of=volumes/v conv=notrunc status=none
+
 # without locks
 tell locking 0
 tell forget
