@@ -329,6 +329,24 @@ static int shrink(struct sheep_inode *i, uint64_t size, struct call *call,
 	return r < 0 ? r : store_size(i, size, call, err);
 }
 
+/* Another client may have resized it, or taken a snapshot of it: then its name stands for
+ * another VDI than the one that is open. */
+static int follow(struct sheep_inode *i, struct call *call, struct error *err)
+{
+	uint32_t *map = NULL;
+	struct sheep_vdi now;
+	int r = vdi_find(i->sp, i->vdi.name, NULL, 0, &now, call, err);
+
+	if (r < 0 || (now.vid == i->vdi.vid && now.size == i->vdi.size))
+		return r;
+	r = inode_freeze(i, call, err);
+	if (r < 0)
+		return r;
+	r = vdi_read_map(i->sp, &now, &map, call, err);
+	inode_thaw(i, r == 0 ? &now : NULL, map);
+	return r;
+}
+
 int sheep_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags,
 		     struct call *call, struct error *err)
 {
@@ -339,6 +357,8 @@ int sheep_vol_resize(void *pool, const char *name, uint64_t size, unsigned flags
 	if (r < 0)
 		return r;
 	r = op_run(i, IO_FLUSH, 0, 0, call, err);
+	if (r == 0)
+		r = follow(i, call, err);
 	if (r == 0)
 		r = check_size(size, i->vdi.shift, name, err);
 	if (r == 0 && size < i->vdi.size && !(flags & RESIZE_SHRINK))

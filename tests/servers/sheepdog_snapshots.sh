@@ -157,6 +157,26 @@ same snapshots/w/theirs "$tmp/first"
 rm snapshots/w/theirs
 same volumes/w "$tmp/second"
 
+# and then it is made larger, before anything is written again: what the snapshot has stays
+cp "$tmp/first" volumes/x
+exec 8<>volumes/x
+printf x >&8
+python3 -c 'import os; os.fsync(8)'
+sheep_snapshot x theirs
+python3 -c 'import os; os.ftruncate(8, 20 << 20)'
+exec 8>&-
+size $((20 * M)) volumes/x
+for tag in theirs ''; do
+	sheep_read x "$tmp/read" $tag
+	case $tag:$(stat -c %s "$tmp/read") in
+	theirs:$((9 * M)) | :$((20 * M))) ;;
+	*) fail "x@$tag has $(stat -c %s "$tmp/read") bytes" ;;
+	esac
+	cmp -i 1 -n $((9 * M - 1)) "$tmp/read" "$tmp/first" || fail "x@$tag has other bytes"
+done
+eventually 5 rm snapshots/x/theirs
+rm volumes/x
+
 if [ -z "$real" ]; then
 	# in the middle of a stream of writes, at both kinds of them
 	for when in write:data create; do
