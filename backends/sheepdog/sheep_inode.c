@@ -153,11 +153,20 @@ static struct sheep_inode *find_open(struct sheep_pool *sp, const struct sheep_v
 	list_for_each (l, &sp->inodes) {
 		struct sheep_inode *i = container_of(l, struct sheep_inode, link);
 
-		if (i->vdi.snapshot == v->snapshot &&
+		if (!i->gone && i->vdi.snapshot == v->snapshot &&
 		    (v->snapshot ? i->vdi.vid == v->vid : !strcmp(i->vdi.name, v->name)))
 			return i;
 	}
 	return NULL;
+}
+
+/* One that was made from nothing is another volume, unless it is what ours was before a
+ * snapshot, and only seen late. */
+bool inode_is_now(struct sheep_inode *i, const struct sheep_vdi *now)
+{
+	i->gone |= now->vid != i->vdi.vid && !now->parent &&
+		   now->create_time > i->vdi.create_time;
+	return !i->gone;
 }
 
 /* -- opening: what was just read joins what is open already -- */
@@ -179,7 +188,7 @@ static void join(void *arg)
 	struct opening *o = arg;
 	struct sheep_inode *i = find_open(o->sp, &o->fresh->vdi);
 
-	if (!i) {
+	if (!i || !inode_is_now(i, &o->fresh->vdi)) {
 		i = take(o->fresh);
 		list_append(&o->sp->inodes, &i->link);
 	} else {
@@ -388,7 +397,8 @@ static void learn(void *arg)
 	const struct learning *l = arg;
 	struct sheep_inode *i = find_open(l->sp, l->vdi);
 
-	if (i && !i->frozen && (i->vdi.size != l->vdi->size || i->vdi.vid != l->vdi->vid))
+	if (i && inode_is_now(i, l->vdi) && !i->frozen &&
+	    (i->vdi.size != l->vdi->size || i->vdi.vid != l->vdi->vid))
 		inode_reload(i);
 }
 

@@ -55,6 +55,7 @@ struct sheep_inode {
 	unsigned writing;   /* objects being written, by how many parts */
 	struct list held;   /* who waits until it may be written again */
 	unsigned frozen;    /* while a snapshot is taken or it is read again */
+	bool gone;	    /* its name, if there still is one, is another volume's */
 	struct list thawed; /* freezes that wait for writing to become 0 */
 
 	struct list pending; /* parts whose map entry is to be stored */
@@ -93,6 +94,10 @@ static inline uint64_t inode_object_size(const struct sheep_inode *i)
 {
 	return UINT64_C(1) << i->vdi.shift;
 }
+
+/* Whether what the name stands for now is the volume that is open, which by a snapshot or
+ * a return to one becomes another VDI. false: it is gone. */
+bool inode_is_now(struct sheep_inode *, const struct sheep_vdi *now);
 
 /* Has w go on once the inode has been read again. vid is whom w took it for. */
 void inode_stale(struct sheep_inode *, uint32_t vid, struct sheep_waiter *w);

@@ -72,12 +72,20 @@ void part_again(struct sheep_part *p, uint32_t result)
 	struct error err = { 0 };
 
 	part_unlock(p);
-	if (++p->tries < TRIES) {
+	if (!i->gone && ++p->tries < TRIES) {
 		inode_stale(i, p->vid, &p->waiter);
 		return;
 	}
-	sheep_failure(result, &err, "cannot %s object %" PRIu32 " of volume '%s'",
-		      p->op->what == IO_READ ? "read" : "write", p->index, i->vdi.name);
+	if (i->gone)
+		error_set(
+			&err, EIO,
+			"volume '%s' was removed by another client, and made anew: open "
+			"it again",
+			i->vdi.name);
+	else
+		sheep_failure(result, &err, "cannot %s object %" PRIu32 " of volume '%s'",
+			      p->op->what == IO_READ ? "read" : "write", p->index,
+			      i->vdi.name);
 	part_end(p, -err.code, &err);
 }
 

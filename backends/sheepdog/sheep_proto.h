@@ -27,7 +27,7 @@
 /* Offsets in an inode. */
 #define SHEEP_TAG_AT	    256
 #define SHEEP_SNAP_CTIME_AT 520
-#define SHEEP_SIZE_AT	    536
+#define SHEEP_SIZE_AT	    536 /* 0: it is deleted, where it has objects */
 #define SHEEP_PARENT_AT	    564
 #define SHEEP_MAP_AT	    4664
 

@@ -14,7 +14,7 @@ static void done(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		part_end(p, r, err);
 		return;
 	}
-	if (reply->result == SHEEP_NO_OBJ && p->tries == 0) {
+	if (reply->result == SHEEP_NO_OBJ && (p->tries == 0 || i->gone)) {
 		/* given back by a change of the map: ours by now, or another client's */
 		part_again(p, reply->result);
 		return;

@@ -132,7 +132,7 @@ static void got_head(struct sheep_msg *m, int result, const struct sheep_reply *
 	if (result < 0 || reply->result ||
 	    sheep_decode_vdi(r->head, r->vdi.vid, &r->vdi, NULL) < 0 ||
 	    strcmp(r->vdi.name, v->name) || r->vdi.snapshot != v->snapshot ||
-	    r->vdi.shift != v->shift)
+	    r->vdi.shift != v->shift || !inode_is_now(r->inode, &r->vdi))
 		end(r);
 	else
 		read_map(r);

@@ -4,7 +4,8 @@
  *
  * The sheep drops the reference to what an entry named before. It does so for snapshots
  * as well, so each store is followed by a look whether the VDI has become one: then the
- * write is done again, into the VDI that has its name now.
+ * write is done again, into the VDI that has its name now. One that was deleted takes
+ * entries, too, for objects that nobody would ever remove: they are taken back.
  *
  * While the cluster's members change, a copy of the inode may miss what is stored.
  * Entries of holes are then stored once more; not so others, whose reference would be
@@ -25,10 +26,29 @@ struct sheep_update {
 	struct sheep_msg msg;
 	struct iovec iov;
 	uint8_t *bytes;
-	uint8_t ctime[8];
+	uint8_t state[SHEEP_SIZE_AT + 8 - SHEEP_SNAP_CTIME_AT]; /* that, to its size */
 };
 
 static void store_pending(struct sheep_inode *);
+
+/* All of its entries with its value. */
+static void send_entries(struct sheep_update *u,
+			 void (*done)(struct sheep_msg *, int, const struct sheep_reply *,
+				      const struct error *))
+{
+	for (uint32_t n = 0; n < u->n; n++)
+		put_le32(u->bytes + 4 * (size_t)n, u->value);
+	u->iov = (struct iovec){ u->bytes, 4 * (size_t)u->n };
+	u->msg = (struct sheep_msg){
+		.request = { .opcode = SHEEP_WRITE,
+			     .obj = { .oid = sheep_inode_oid(u->vid),
+				      .offset = SHEEP_MAP_AT + 4 * u->first } },
+		.out = { &u->iov, 1, 0, 4 * (size_t)u->n },
+		.repeatable = !u->releases,
+		.done = done,
+	};
+	session_send(u->inode->sp->session, &u->msg);
+}
 
 static struct sheep_part *part_of(struct list *l)
 {
@@ -55,13 +75,13 @@ static void end_parts(struct sheep_update *u, int r, const struct error *err)
 	}
 }
 
-static void redo_parts(struct sheep_update *u)
+static void redo_parts(struct sheep_update *u, uint32_t result)
 {
 	for (struct list *l; (l = list_shift(&u->parts));) {
 		struct sheep_part *p = part_of(l);
 
 		p->storing = false;
-		part_again(p, SHEEP_READONLY);
+		part_again(p, result);
 	}
 }
 
@@ -86,6 +106,21 @@ static void failed(struct sheep_update *u, uint32_t result)
 	end_parts(u, r, &err);
 }
 
+static void taken_back(struct sheep_msg *m, int r, const struct sheep_reply *reply,
+		       const struct error *err)
+{
+	struct sheep_update *u = container_of(m, struct sheep_update, msg);
+
+	redo_parts(u, SHEEP_NO_OBJ);
+	update_free(u);
+}
+
+static void take_back(struct sheep_update *u)
+{
+	u->value = 0;
+	send_entries(u, taken_back);
+}
+
 static void verified(struct sheep_msg *m, int r, const struct sheep_reply *reply,
 		     const struct error *err)
 {
@@ -95,11 +130,14 @@ static void verified(struct sheep_msg *m, int r, const struct sheep_reply *reply
 		end_parts(u, r, err);
 	else if (reply->result)
 		failed(u, reply->result);
-	else if (le64(u->ctime) || u->vid != u->inode->vdi.vid)
-		redo_parts(u);
-	else
+	else if (le64(u->state) || u->vid != u->inode->vdi.vid)
+		redo_parts(u, SHEEP_READONLY);
+	else if (le64(u->state + SHEEP_SIZE_AT - SHEEP_SNAP_CTIME_AT))
 		settle(u);
-	update_free(u);
+	if (list_empty(&u->parts))
+		update_free(u);
+	else
+		take_back(u);
 }
 
 static void ask(struct sheep_update *u, uint32_t offset, void *in, size_t len,
@@ -119,7 +157,7 @@ static void ask(struct sheep_update *u, uint32_t offset, void *in, size_t len,
 
 static void verify(struct sheep_update *u)
 {
-	ask(u, SHEEP_SNAP_CTIME_AT, u->ctime, sizeof(u->ctime), verified);
+	ask(u, SHEEP_SNAP_CTIME_AT, u->state, sizeof(u->state), verified);
 }
 
 static bool is_kept(const struct sheep_update *u)
@@ -225,19 +263,8 @@ static int store(struct sheep_inode *i)
 		update_free(u);
 		return 0;
 	}
-	for (uint32_t n = 0; n < u->n; n++)
-		put_le32(u->bytes + 4 * (size_t)n, u->value);
-	u->iov = (struct iovec){ u->bytes, 4 * (size_t)u->n };
-	u->msg = (struct sheep_msg){
-		.request = { .opcode = SHEEP_WRITE,
-			     .obj = { .oid = sheep_inode_oid(u->vid),
-				      .offset = SHEEP_MAP_AT + 4 * u->first } },
-		.out = { &u->iov, 1, 0, 4 * (size_t)u->n },
-		.repeatable = !u->releases,
-		.done = stored,
-	};
 	i->updates++;
-	session_send(i->sp->session, &u->msg);
+	send_entries(u, stored);
 	return 0;
 }
 

@@ -177,6 +177,26 @@ done
 eventually 5 rm snapshots/x/theirs
 rm volumes/x
 
+# -- another client removes a volume that we have open, and makes one of its name: another one --
+
+truncate -s $((16 * M)) volumes/y
+overwrite "$tmp/first" y
+exec 8<>volumes/y
+sheep_delete y
+sheep_create y $((16 * M))
+no_leftovers
+[ -z "$real" ] || sleep 2 # objects go late: nothing tells when
+for at in 1 13; do
+	expect_errno EIO sh -c 'dd if="$0" bs=1M count=1 seek="$1" conv=notrunc,fsync >&8' "$tmp/second" $at
+done
+sheep_same y /dev/null
+[ "$(tr -d '\0' <volumes/y | wc -c)" = 0 ] || fail "a new volume has the old one's bytes"
+overwrite "$tmp/second" y
+sheep_same y "$tmp/second"
+exec 8>&-
+eventually 5 rm volumes/y
+no_leftovers
+
 if [ -z "$real" ]; then
 	# in the middle of a stream of writes, at both kinds of them
 	for when in write:data create; do
@@ -198,5 +218,27 @@ if [ -z "$real" ]; then
 	rm snapshots/w/*
 	same volumes/w "$tmp/second"
 	rm volumes/w
+	# what was looked at before a snapshot, and is known after it, is no other volume
+	cp "$tmp/first" volumes/z
+	exec 8<>volumes/z
+	before=$(tell fired)
+	put ctl refresh
+	fault read:inode delay 2
+	stat volumes/z >"$tmp/out" 8>&- &
+	looker=$!
+	met()
+	{
+		[ "$(tell fired)" -gt "$before" ]
+	}
+	eventually 5 met
+	touch snapshots/z/ours 8>&-
+	wait "$looker"
+	sheep_snapshot z theirs
+	dd if="$tmp/second" bs=1M conv=notrunc,fsync status=none >&8 || fail "$(cat info/z/error)"
+	sheep_same z "$tmp/first" theirs
+	sheep_same z "$tmp/second"
+	exec 8>&-
+	eventually 5 rm snapshots/z/ours snapshots/z/theirs
+	rm volumes/z
 	no_leftovers
 fi
