@@ -361,6 +361,19 @@ static void give_lock_back(struct image *i, enum image_use use)
 	turn_give(i, -writer);
 }
 
+/* True: it was the last user, and the image is to be closed. anyhow: one who is not the
+ * last leaves, too. */
+static bool leave(struct image *i, bool anyhow)
+{
+	SCOPED_LOCK(&i->pool->lock);
+	bool last = i->users == 1;
+
+	if (last)
+		i->state = IMAGE_CLOSING;
+	i->users -= last || anyhow;
+	return last;
+}
+
 void image_put(struct image *i, enum image_use use)
 {
 	struct rbd_pool *p = i->pool;
@@ -368,16 +381,11 @@ void image_put(struct image *i, enum image_use use)
 
 	if (atomic_load(&i->wrote))
 		roll_forget(p, i->name);
-	pthread_mutex_lock(&p->lock);
-	last = i->users == 1;
-	pthread_mutex_unlock(&p->lock);
-	if (use != IMAGE_READ && !last)
+	last = leave(i, use == IMAGE_READ);
+	if (!last && use != IMAGE_READ) {
 		give_lock_back(i, use);
-	pthread_mutex_lock(&p->lock);
-	last = --i->users == 0;
-	if (last)
-		i->state = IMAGE_CLOSING;
-	pthread_mutex_unlock(&p->lock);
+		last = leave(i, true);
+	}
 	if (last)
 		behind_when_stored(&i->behind, stamp_and_close, i);
 }
