@@ -266,9 +266,12 @@ static int pools_rename_node(const struct node *dir, const char *name,
 
 	if (p && to_dir->row->kind != &pools_kind)
 		return error_set(err, EXDEV, "a pool stays in pools");
-	if (p)
-		/* its node does not have the name */
-		return rename_pool(p, to_name, flags, err);
+	if (p) {
+		int r = rename_pool(p, to_name, flags, err);
+
+		/* its node does not have the name, and stays */
+		return r < 0 ? r : node_set(moved, &pool_row, p, NULL, NULL, 0);
+	}
 	if (to_dir->row->kind != &pools_kind)
 		return commit_into(dir, name, to_dir, to_name, call, err);
 	return rename_file(dir, name, to_name, flags, moved, call, err);

@@ -69,6 +69,7 @@ mv "$pools/a" "$pools/renamed"
 [ ! -e "$pools/a" ] || fail "the old name is there"
 [ ! -e "$source/a.xml" ] || fail "the old definition is there"
 grep -q '<name>renamed</name>' "$source/renamed.xml" || fail "the definition has the old name"
+sleep 1.2 # the kernel believes for a second what it knew of the old name
 is 1 "$pools/renamed/autostart"
 is "$uuid" "$pools/renamed/uuid"
 [ -L "$source/autostart/renamed.xml" ] || fail "autostart did not follow"
