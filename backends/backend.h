@@ -287,6 +287,10 @@ struct backend {
 
 	/* What vol_resize rounds up to, in bytes; does not wait. NULL: one byte. */
 	uint64_t (*vol_unit)(void *pool);
+
+	/* Which names there are is stored when this returns: fsync(2) of volumes/. NULL:
+	 * it is as soon as a volume is made, renamed or deleted. */
+	int (*sync_names)(void *pool, struct call *, struct error *);
 };
 
 /* Defines the module's one exported symbol. */

@@ -87,9 +87,22 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	op_release(req, ino, fi);
 }
 
+static int run_fsyncdir(struct request *r, struct error *err)
+{
+	return node_sync(r->node, &r->call, err);
+}
+
+static const struct op fsyncdir_op = {
+	.node_op = NODE_FLUSH, .metric = METRIC_SYNC, .holds_directory = true,
+	.run = run_fsyncdir, .reply = reply_done,
+};
+
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
 {
-	fuse_reply_err(req, 0);
+	struct request *r = request_new(req, &fsyncdir_op, ino, fi);
+
+	if (r)
+		dispatch(r);
 }
 
 /* -- readdir -- */

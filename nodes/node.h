@@ -124,6 +124,8 @@ struct listing {
 int node_list(const struct node *dir, struct listing *into, struct call *call,
 	      struct error *err);
 void listing_free(struct listing *l);
+/* fsync(2) of a directory: the names in it are stored. */
+int node_sync(const struct node *dir, struct call *call, struct error *err);
 /* The entry at a position (0: the first); returns the position of the next, 0 behind the
  * last. */
 size_t listing_at(const struct listing *l, size_t position, const char **name,

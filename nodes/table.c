@@ -253,6 +253,11 @@ int node_list(const struct node *dir, struct listing *into, struct call *call,
 	return r;
 }
 
+int node_sync(const struct node *dir, struct call *call, struct error *err)
+{
+	return dir->row->kind->sync ? dir->row->kind->sync(dir, call, err) : 0;
+}
+
 /* -- open files -- */
 
 int node_open(const struct node *n, int flags, bool created, pid_t pid,

@@ -40,6 +40,9 @@ struct kind {
 		      struct stat *st, struct call *call, struct error *err);
 	int (*list)(const struct node *dir, struct listing *into, struct call *call,
 		    struct error *err);
+	/* NULL: names are stored, or kept in memory only, before who makes them is
+	 * answered */
+	int (*sync)(const struct node *dir, struct call *call, struct error *err);
 	int (*make)(const struct node *dir, const char *name, mode_t type,
 		    struct node *out, struct stat *st, struct call *call,
 		    struct error *err);

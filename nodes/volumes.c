@@ -128,6 +128,11 @@ static int volumes_list(const struct node *dir, struct listing *into, struct cal
 	return volume_list(dir->pool, add_volume, into, call, err);
 }
 
+static int volumes_sync(const struct node *dir, struct call *call, struct error *err)
+{
+	return volume_sync_names(dir->pool, call, err);
+}
+
 static int volumes_make(const struct node *dir, const char *name, mode_t type,
 			struct node *out, struct stat *st, struct call *call,
 			struct error *err)
@@ -219,6 +224,7 @@ const struct kind volumes_kind = {
 	.type = S_IFDIR,
 	.lookup = volumes_lookup,
 	.list = volumes_list,
+	.sync = volumes_sync,
 	.make = volumes_make,
 	.remove = volumes_remove,
 	.rename = volumes_rename,

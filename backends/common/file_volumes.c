@@ -176,6 +176,15 @@ int file_pool_let_go(struct file_pool *fp, struct error *err)
 	return 0;
 }
 
+int file_pool_sync_names(void *pool, struct call *call, struct error *err)
+{
+	struct file_pool *fp = pool;
+
+	if (fsync(fp->dir) < 0 && errno != EINVAL) /* not every filesystem can */
+		return error_errno(err, "cannot sync directory '%s'", fp->target);
+	return 0;
+}
+
 /* A file's SELinux label, or NULL; owned by the caller. */
 static char *read_label(int fd)
 {

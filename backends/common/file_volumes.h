@@ -24,6 +24,7 @@ int file_pool_refresh(void *pool, struct call *, struct error *);
 int file_pool_let_go(struct file_pool *fp, struct error *err);
 int file_pool_stat(void *pool, struct pool_stat *, struct call *, struct error *);
 bool file_pool_local(void *pool); /* fstatfs: not NFS, CIFS, 9p, FUSE */
+int file_pool_sync_names(void *pool, struct call *, struct error *);
 
 int file_vol_list(void *pool, vol_each, void *arg, struct call *, struct error *);
 int file_vol_stat(void *pool, const char *name, struct vol_stat *, struct call *,
@@ -75,4 +76,4 @@ int file_snap_revert(void *pool, const char *name, const char *snap, struct call
 	.vol_fstat = file_vol_fstat, .vol_copy = file_vol_copy,                      \
 	.snap_list = file_snap_list, .snap_stat = file_snap_stat,                    \
 	.snap_create = file_snap_create, .snap_delete = file_snap_delete,            \
-	.snap_revert = file_snap_revert
+	.snap_revert = file_snap_revert, .sync_names = file_pool_sync_names

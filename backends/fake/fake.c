@@ -224,6 +224,11 @@ static int fake_pool_stat(void *pool, struct pool_stat *out, struct call *call,
 	return 0;
 }
 
+static int fake_sync_names(void *pool, struct call *call, struct error *err)
+{
+	return fault(pool, "sync_names", call, err);
+}
+
 static int fake_discover(const struct pool_source *from, const struct host *host,
 			 source_each each, void *arg, struct call *call,
 			 struct error *err)
@@ -264,6 +269,7 @@ BACKEND_DEFINE(
 	.vol_rename = fake_vol_rename,
 	.vol_resize = fake_vol_resize,
 	.vol_unit = fake_vol_unit,
+	.sync_names = fake_sync_names,
 	.vol_wipe = fake_vol_wipe,
 	.vol_flatten = fake_vol_flatten,
 	.vol_open = fake_vol_open,

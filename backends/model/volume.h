@@ -20,6 +20,8 @@ enum volume_class volume_class(const struct use *u);
 
 int volume_list(struct pool *p, vol_each each, void *arg, struct call *call,
 		struct error *err);
+/* fsync(2) of the directory: made, renamed and deleted volumes stay so. */
+int volume_sync_names(struct pool *p, struct call *call, struct error *err);
 /* With the modes and owners that SOURCE keeps where the backend cannot. -ENOENT. */
 int volume_stat(struct pool *p, const char *name, struct vol_stat *out, struct call *call,
 		struct error *err);

@@ -24,6 +24,16 @@ int volume_fsync(struct volume_handle *h, bool data_only, struct call *call,
 	return 0;
 }
 
+int volume_sync_names(struct pool *p, struct call *call, struct error *err)
+{
+	AUTO_USE struct use u = { 0 };
+	int r = pool_begin(p, &u, err);
+
+	if (r < 0 || !USE_HAS(&u, sync_names))
+		return r;
+	return u.backend->sync_names(u.pool, call, err);
+}
+
 /* -- sizes and ranges -- */
 
 static int stat_open(struct volume_handle *h, struct vol_stat *out, struct call *call,
