@@ -1,10 +1,21 @@
-/* The file `events`: the kept lines of the event log, and whatever comes behind them. */
+/*
+ * The file `events`: the kept lines of the event log, and whatever comes behind them.
+ *
+ * A node is the log from where it began when the name was looked up (its ident): its size
+ * only grows while a reader follows it, though the oldest lines go. Who looks the name up
+ * after that gets another node, of exactly what is there.
+ */
 #include "nodes/table.h"
+
+uint64_t stream_ident(void)
+{
+	return events_first();
+}
 
 static int stream_stat(const struct node *n, struct stat *st, struct call *call,
 		       struct error *err)
 {
-	st->st_size = events_end() - events_first();
+	st->st_size = events_end() - n->ident;
 	st->st_blocks = (st->st_size + 511) / 512;
 	clock_gettime(CLOCK_REALTIME, &st->st_mtim);
 	return 0;
@@ -13,7 +24,7 @@ static int stream_stat(const struct node *n, struct stat *st, struct call *call,
 static int stream_open(struct handle *h, bool created, pid_t pid, struct call *call,
 		       struct error *err)
 {
-	h->base = h->seen = events_first();
+	h->base = h->seen = h->node.ident;
 	return 0;
 }
 

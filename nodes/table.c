@@ -41,7 +41,8 @@ static int table_lookup(const struct node *dir, const char *name, struct node *o
 
 	if (!row)
 		return error_set(err, ENOENT, "there is no '%s' here", name);
-	return node_set(out, row, dir->pool, dir->name, NULL, 0);
+	return node_set(out, row, dir->pool, dir->name, NULL,
+			row->kind == &stream_kind ? stream_ident() : 0);
 }
 
 static int table_list(const struct node *dir, struct listing *into, struct call *call,

@@ -46,6 +46,32 @@ while b"polled" not in text and p.poll(60000):
 assert b"polled" in text
 END
 
+# the oldest lines go: who follows gets each line once, who comes then what is there
+touch "$storage/pools/a/volumes/n0"
+tail -f -n 0 "$storage/events" >"$tmp/followed" 2>"$tmp/tail" &
+follower=$!
+eventually 5 grep -q . "/proc/$follower/fdinfo/3"
+python3 - "$storage" <<'END'
+import os, sys
+storage = sys.argv[1]
+volumes = storage + "/pools/a/volumes/"
+fd, size = os.open(storage + "/events", os.O_RDONLY), 0
+for i in range(11500):
+    os.rename(f"{volumes}n{i}", f"{volumes}n{i + 1}")
+    if i % 10 == 0:
+        was, size = size, os.fstat(fd).st_size
+        assert size >= was, f"{was} bytes became {size} for a reader"
+with open(storage + "/events", "rb") as f:
+    text = f.read()
+    assert len(text) == os.fstat(f.fileno()).st_size == os.stat(storage + "/events").st_size
+    assert 10000 <= text.count(b"\n") <= 11000, text.count(b"\n")
+END
+eventually 5 grep -q 'volume-renamed n11499 n11500' "$tmp/followed"
+kill "$follower"
+wait "$follower" 2>/dev/null || :
+[ ! -s "$tmp/tail" ] || fail "tail said: $(cat "$tmp/tail")"
+[ -z "$(sort "$tmp/followed" | uniq -d)" ] || fail "lines came twice"
+
 # cat ends, grep -r ends
 cat "$storage/events" >/dev/null
 rm "$storage/pools/a/volumes/with blank"
