@@ -58,7 +58,7 @@ static void begin(void)
 }
 
 int aio_submit(struct aio *a, void (*done)(struct aio *a, ssize_t result), int fd,
-	       bool write, void *bytes, size_t size, off_t off)
+	       bool write, int how, void *bytes, size_t size, off_t off)
 {
 	struct iocb one = {
 		.aio_data = (uintptr_t)a,
@@ -67,7 +67,7 @@ int aio_submit(struct aio *a, void (*done)(struct aio *a, ssize_t result), int f
 		.aio_buf = (uintptr_t)bytes,
 		.aio_nbytes = size,
 		.aio_offset = off,
-		.aio_rw_flags = RWF_NOWAIT,
+		.aio_rw_flags = RWF_NOWAIT | how,
 	};
 	struct iocb *list[] = { &one };
 

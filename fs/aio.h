@@ -19,6 +19,7 @@ struct aio {
  * once, by a thread of ours, with how many were moved or with -errno; -EAGAIN: only with
  * a wait, after all; -EOPNOTSUPP: this descriptor cannot. Returns 0, or -errno and done
  * is not called: -EAGAIN it would have to wait now, all else that this descriptor cannot.
+ * how: RWF_ flags of pwritev2(2).
  */
 int aio_submit(struct aio *a, void (*done)(struct aio *a, ssize_t result), int fd,
-	       bool write, void *bytes, size_t size, off_t off);
+	       bool write, int how, void *bytes, size_t size, off_t off);

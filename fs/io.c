@@ -17,6 +17,7 @@
 
 #include "backends/model/volume.h"
 #include "fs/crew.h"
+#include "fs/descriptor.h"
 #include "fs/lane.h"
 #include "fs/request.h"
 
@@ -76,73 +77,6 @@ static void ended(const struct file *f)
 		atomic_fetch_sub(&under_way, 1);
 }
 
-static ssize_t read_fd(int fd, char *to, size_t size, off_t off)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = pread(fd, to + done, size - done, off + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && !done)
-			return -errno;
-		if (n <= 0)
-			break;
-		done += n;
-	}
-	return done;
-}
-
-static ssize_t write_fd(int fd, const char *from, size_t size, off_t off)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = pwrite(fd, from + done, size - done, off + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && !done)
-			return -errno;
-		if (n <= 0)
-			break;
-		done += n;
-	}
-	return done;
-}
-
-/*
- * dd drops O_DIRECT for an unaligned last block by fcntl, which no file system is told
- * of: the flags come with each request, and what was opened direct is then written
- * through another descriptor.
- */
-static int undirect(const struct file *f, int flags)
-{
-	char path[40];
-
-	if (!(f->flags & O_DIRECT) || (flags & O_DIRECT))
-		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-	return open(path, (f->flags & O_ACCMODE) | O_CLOEXEC);
-}
-
-static ssize_t read_file(const struct file *f, int flags, void *to, size_t size,
-			 off_t off)
-{
-	AUTO_FD int other = undirect(f, flags);
-
-	return read_fd(other < 0 ? f->fd : other, to, size, off);
-}
-
-static ssize_t write_file(const struct file *f, int flags, const void *from, size_t size,
-			  off_t off)
-{
-	AUTO_FD int other = undirect(f, flags);
-
-	return write_fd(other < 0 ? f->fd : other, from, size, off);
-}
-
 static int data_error(struct error *err, int code, const char *what, const struct node *n)
 {
 	char path[300];
@@ -185,7 +119,7 @@ static ssize_t read_rest(struct file *f, int flags, char *to, size_t size, off_t
 
 	if (done == size)
 		return done;
-	n = read_file(f, flags, to + done, size - done, off + done);
+	n = descriptor_read(f, flags, to + done, size - done, off + done);
 	return n < 0 ? (done ? (ssize_t)done : n) : (ssize_t)done + n;
 }
 
@@ -218,7 +152,7 @@ static ssize_t write_bounced(const struct file *f, int flags, const void *data,
 	ssize_t n = -ENOMEM;
 
 	if (buffer)
-		n = write_file(f, flags, memcpy(buffer, data, size), size, off);
+		n = descriptor_write(f, flags, memcpy(buffer, data, size), size, off);
 	give(buffer);
 	return n;
 }
@@ -231,7 +165,7 @@ static void write_inline(fuse_req_t req, struct file *f, const char *data, size_
 	ssize_t n;
 
 	began_to_wait(f);
-	n = aligned ? write_file(f, flags, data, size, off) :
+	n = aligned ? descriptor_write(f, flags, data, size, off) :
 		      write_bounced(f, flags, data, size, off);
 	ended(f);
 	request_count(METRIC_WRITE, start, n < 0 ? -n : 0);
@@ -244,20 +178,36 @@ static void write_inline(fuse_req_t req, struct file *f, const char *data, size_
 
 /* -- submitted -- */
 
-static void io_done(struct io *io, ssize_t result, const struct error *err)
+static void end_io(struct request *r, ssize_t result, const struct error *err)
 {
-	struct request *r = io->owner;
 	struct error copy = { 0 };
 
-	if (io->free_bytes)
-		r->buffer = io->bytes;
 	if (result < 0 && err && err->code)
 		copy = *err;
 	else if (result < 0)
-		data_error(&copy, result, io->op == IO_READ ? "read" : "write", r->node);
-	r->out.count = result;
+		data_error(&copy, result, r->io.op == IO_READ ? "read" : "write", r->node);
 	lane_leave(r->file->lane, r);
 	request_done(r, result < 0 ? result : 0, &copy);
+}
+
+static void flush_done(struct io *io, ssize_t result, const struct error *err)
+{
+	end_io(io->owner, result, err);
+}
+
+static void io_done(struct io *io, ssize_t result, const struct error *err)
+{
+	struct request *r = io->owner;
+
+	if (io->free_bytes)
+		r->buffer = io->bytes;
+	r->out.count = result;
+	if (result <= 0 || io->op != IO_WRITE || !descriptor_stores(r->flags)) {
+		end_io(r, result, err);
+		return;
+	}
+	r->io = (struct io){ .op = IO_FLUSH, .done = flush_done, .owner = r };
+	volume_submit(r->file->volume, &r->io);
 }
 
 /* A large buffer that is mostly empty is not for keeping. */
@@ -317,7 +267,7 @@ static int run_read(struct request *r, struct error *err)
 	ret = r->buffer ? 0 : add_buffer(r, err);
 	if (ret < 0)
 		return ret;
-	r->out.count = read_file(f, r->flags, r->buffer, r->size, r->off);
+	r->out.count = descriptor_read(f, r->flags, r->buffer, r->size, r->off);
 	return r->out.count < 0 ? data_error(err, r->out.count, "read", r->node) : 0;
 }
 
@@ -342,7 +292,7 @@ static int run_write(struct request *r, struct error *err)
 	}
 	if (f->fd < 0)
 		return enter(r, IO_WRITE, err);
-	r->out.count = write_file(f, r->flags, r->buffer, r->size, r->off);
+	r->out.count = descriptor_write(f, r->flags, r->buffer, r->size, r->off);
 	return r->out.count < 0 ? data_error(err, r->out.count, "write", r->node) : 0;
 }
 
@@ -404,8 +354,8 @@ static void submit_direct(struct request *r)
 		return;
 	}
 	began(f);
-	ret = aio_submit(&r->aio, direct_done, f->fd, r->op == &write_op, r->buffer,
-			 r->size, r->off);
+	ret = aio_submit(&r->aio, direct_done, f->fd, r->op == &write_op,
+			 descriptor_stores(r->flags), r->buffer, r->size, r->off);
 	if (ret == 0)
 		return;
 	ended(f);
