@@ -26,9 +26,11 @@ int scrub_run(int fd, const char *pattern, struct call *call, struct error *err)
 		"scrub", "-f", "-S", "-p", pattern, fd_path(fd, path), NULL
 	};
 	int fds[] = { fd, -1 };
+	/* or it would go on, over what is written after the next mount */
 	struct run run = {
 		.argv = argv,
 		.fds = fds,
+		.dies_with_us = true,
 		.deadline_ns = call ? call->deadline_ns : 0,
 		.cancelled = call ? call->cancelled : NULL,
 	};

@@ -28,6 +28,7 @@
 #define DEATH_NS      NS_PER_S
 #define LOOK_MS	      5
 #define MAX_UNDEAD    64
+#define MORTAL_ARGV   32
 
 /* The tool's path, or false when it is in none of the system's directories. */
 static bool find_tool(const char *tool, char *path, size_t size)
@@ -94,8 +95,8 @@ static int give(posix_spawn_file_actions_t *actions, int fd, int as, int flags)
 	return posix_spawn_file_actions_addopen(actions, as, "/dev/null", flags, 0);
 }
 
-static int spawn(const struct run *r, const char *path, struct child *c, int in, int out,
-		 int errfd)
+static int spawn(const struct run *r, const char *path, const char *const *argv,
+		 struct child *c, int in, int out, int errfd)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -121,11 +122,29 @@ static int spawn(const struct run *r, const char *path, struct child *c, int in,
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
 						POSIX_SPAWN_SETSIGDEF);
 	if (!code)
-		code = posix_spawn(&c->pid, path, &actions, &attr, (char *const *)r->argv,
+		code = posix_spawn(&c->pid, path, &actions, &attr, (char *const *)argv,
 				   env);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	return code;
+}
+
+/* posix_spawn cannot ask for a signal at our end, setpriv can. */
+static int spawn_mortal(const struct run *r, const char *path, struct child *c, int in,
+			int out, int errfd)
+{
+	const char *argv[MORTAL_ARGV] = { "setpriv", "--pdeathsig", "KILL", "--", path };
+	char setpriv[256];
+	int n = 5;
+
+	if (!find_tool("setpriv", setpriv, sizeof(setpriv)))
+		return spawn(r, path, r->argv, c, in, out, errfd);
+	for (const char *const *arg = r->argv + 1; *arg; arg++) {
+		if (n == MORTAL_ARGV - 1)
+			return E2BIG;
+		argv[n++] = *arg;
+	}
+	return spawn(r, setpriv, argv, c, in, out, errfd);
 }
 
 static int start(const struct run *r, struct child *c, struct error *err)
@@ -149,8 +168,8 @@ static int start(const struct run *r, struct child *c, struct error *err)
 		code = make_pipe(&c->err, &errfd, false, err);
 	if (code < 0)
 		return code;
-	code = spawn(r, path, c, in, out, errfd);
-
+	code = r->dies_with_us ? spawn_mortal(r, path, c, in, out, errfd) :
+				 spawn(r, path, r->argv, c, in, out, errfd);
 	if (code)
 		return error_code(err, code, "cannot run '%s'", path);
 	c->pidfd = syscall(SYS_pidfd_open, c->pid, 0);

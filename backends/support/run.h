@@ -19,6 +19,7 @@ struct run {
 	size_t input_len;
 	struct buf *output;           /* gets stdout; NULL: dropped */
 	const int *fds; /* inherited under their own numbers, ended by -1; NULL: none */
+	bool dies_with_us; /* also of kill -9, where setpriv(1) is installed */
 	uint64_t deadline_ns;         /* clock_now() time; 0: none */
 	const atomic_bool *cancelled; /* looked at about every 100 ms; NULL: never */
 	int status;                   /* out: exit status, 128 + signal; -1: not known */

@@ -23,3 +23,27 @@ exec 9<>volumes/v
 refuse EBUSY '' put info/v/ctl 'wipe zero'
 exec 9<&-
 grep -q wipe info/v/ctl || fail "ctl says $(cat info/v/ctl)"
+
+# a wipe ends with the daemon: it would go on over what is written to the volume after the next mount
+if command -v scrub >"$tmp/out" && command -v setpriv >"$tmp/out"; then
+	truncate -s 400M volumes/k
+	(put info/k/ctl 'wipe gutmann' 2>"$tmp/err" || :) &
+	writer=$!
+	scrub=
+	story_end()
+	{
+		[ -z "$scrub" ] || kill -9 "$scrub"
+	}
+	scrubs()
+	{
+		pgrep -P "$daemon" -x scrub
+	}
+	eventually 20 scrubs
+	scrub=$(scrubs)
+	cd /
+	kill_daemon
+	wait "$writer"
+	eventually 1 sh -c "! kill -0 $scrub"
+	scrub=
+	umount "$storage"
+fi
