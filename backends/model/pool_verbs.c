@@ -17,7 +17,7 @@ struct verb {
 	const char *line;
 	enum pool_verb_id id;
 	enum build_mode mode;
-	bool timed; /* ends within the timeout when the caller sets no other end */
+	bool timed; /* ends within the timeout; others, such as mkfs, take their time */
 	int (*run)(struct pool *p, const struct verb *v, struct call *call,
 		   struct error *err);
 };
@@ -122,7 +122,9 @@ static int run_as_job(struct pool *p, const struct verb *v, const struct call *c
 	struct job *j;
 	int r;
 
-	if (v->timed && !call.deadline_ns)
+	if (!v->timed)
+		call.deadline_ns = 0;
+	else if (!call.deadline_ns)
 		call.deadline_ns = model_deadline();
 	pool_name(p, name);
 	snprintf(what, sizeof(what), "%s pool '%s'", v->line, name);

@@ -184,6 +184,8 @@ static void fill_permissions(struct pool *p, struct permissions *to,
 int volume_create_in(struct pool *p, const struct use *u, const char *name,
 		     struct volume_spec *spec, struct call *call, struct error *err)
 {
+	struct call own = *call;
+
 	if (!USE_HAS(u, vol_create))
 		return volume_unsupported(u, "have volumes made in it", err);
 	fill_permissions(p, &spec->permissions, call);
@@ -194,7 +196,11 @@ int volume_create_in(struct pool *p, const struct use *u, const char *name,
 				 "capacity first, such as 20G",
 				 spec->format);
 
-	int r = u->backend->vol_create(u->pool, name, spec, call, err);
+	/* nothing of it can hang, and zeros for all of a large file take their time */
+	if (pool_runs_inline(p))
+		own.deadline_ns = 0;
+
+	int r = u->backend->vol_create(u->pool, name, spec, &own, err);
 
 	if (r < 0)
 		return r;

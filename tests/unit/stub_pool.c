@@ -185,6 +185,11 @@ const struct pool_type *pool_type(struct pool *p)
 	return pool_type_find("fake");
 }
 
+bool pool_runs_inline(struct pool *p)
+{
+	return false;
+}
+
 struct executor *pool_executor(struct pool *p)
 {
 	return p->executor;

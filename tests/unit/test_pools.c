@@ -19,6 +19,7 @@
 #include "backends/model/pools.h"
 #include "backends/model/registry.h"
 #include "backends/model/store.h"
+#include "backends/model/volume.h"
 #include "backends/support/clock.h"
 #include "backends/support/map.h"
 
@@ -30,6 +31,7 @@ static struct {
 	atomic_bool stop_fails, refresh_fails, active;
 	atomic_int starts, stops, detached, refreshes;
 	_Atomic(const struct host *) host;
+	_Atomic uint64_t deadline; /* of the last call */
 } stub;
 
 static int stub_check(const struct pool_spec *spec, const struct host *host,
@@ -75,14 +77,23 @@ static void stub_detach(void *pool)
 static int stub_build(const struct pool_spec *spec, const struct host *host,
 		      enum build_mode mode, struct call *call, struct error *err)
 {
+	atomic_store(&stub.deadline, call->deadline_ns);
 	return 0;
 }
 
 static int stub_refresh(void *pool, struct call *call, struct error *err)
 {
+	atomic_store(&stub.deadline, call->deadline_ns);
 	atomic_fetch_add(&stub.refreshes, 1);
 	return atomic_load(&stub.refresh_fails) ? error_set(err, ENODEV, "it is not there") :
 						  0;
+}
+
+static int stub_create(void *pool, const char *name, const struct volume_spec *spec,
+		       struct call *call, struct error *err)
+{
+	atomic_store(&stub.deadline, call->deadline_ns);
+	return 0;
 }
 
 static int stub_stat(void *pool, struct pool_stat *out, struct call *call,
@@ -111,6 +122,7 @@ static const struct backend stub_backend = {
 	.build = stub_build,
 	.refresh = stub_refresh,
 	.pool_stat = stub_stat,
+	.vol_create = stub_create,
 	.local = stub_local,
 	.lost_is_asked = true,
 };
@@ -449,6 +461,23 @@ static void test_failing_start(void **state)
 	buf_free(&error);
 	pool_show_error(p, NULL, &error);
 	assert_int_equal(error.len, 0);
+}
+
+/* A filesystem may take longer to make than any answer of a server: who asks is answered
+ * when it is done, and it does not end half way. */
+static void test_what_has_no_deadline(void **state)
+{
+	AUTO_POOL struct pool *p = make_defined("a", "/x");
+	struct call call = { .deadline_ns = clock_now() + NS_PER_S };
+
+	EXPECT_OK(pool_verb(p, "refresh", &call, &err));
+	assert_int_equal(atomic_load(&stub.deadline), call.deadline_ns);
+	EXPECT_OK(volume_create(p, "v", &call, &err));
+	assert_int_equal(atomic_load(&stub.deadline), 0);
+	EXPECT_OK(pool_verb(p, "stop", &call, &err));
+	atomic_store(&stub.deadline, 1);
+	EXPECT_OK(pool_verb(p, "build", &call, &err));
+	assert_int_equal(atomic_load(&stub.deadline), 0);
 }
 
 static void test_retries(void **state)
@@ -891,6 +920,7 @@ int main(void)
 		TEST(test_leftovers),
 		TEST(test_pending),
 		TEST(test_failing_start),
+		TEST(test_what_has_no_deadline),
 		TEST(test_retries),
 		TEST(test_missing_module),
 		TEST(test_stop_refused),
