@@ -317,6 +317,8 @@ static int run_flush(struct request *r, struct error *err)
 {
 	struct file *f = r->file;
 
+	if (r->lock_owner)
+		volume_unlock_owner(f->volume, r->lock_owner);
 	if (f->volume)
 		return volume_flush(f->volume, r->pid, &r->call, err);
 	return handle_flush(f->handle, r->pid, &r->call, err);
@@ -336,9 +338,9 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (!r)
 		return;
-	if (f->volume)
-		volume_unlock_owner(f->volume, fi->lock_owner);
-	if (f->volume && volume_flush_ready(f->volume)) {
+	if (f->volume && volume_locked_by(f->volume, fi->lock_owner))
+		r->lock_owner = fi->lock_owner;
+	if (f->volume && volume_flush_ready(f->volume) && !r->lock_owner) {
 		fuse_reply_err(req, 0);
 		request_unref(r);
 		return;

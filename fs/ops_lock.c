@@ -8,6 +8,12 @@
 #include "backends/model/volume.h"
 #include "fs/request.h"
 
+/* A file server may not answer. */
+static void dispatch_lock(struct request *r)
+{
+	dispatch_on(r, node_executor(r->node, r->op->node_op, NULL));
+}
+
 static int need_volume(const struct request *r, struct error *err)
 {
 	char path[300];
@@ -33,7 +39,8 @@ static void reply_lock(struct request *r)
 }
 
 static const struct op getlk_op = {
-	.metric = METRIC_OTHER, .retries = true, .run = run_getlk, .reply = reply_lock,
+	.node_op = NODE_DATA, .metric = METRIC_OTHER, .retries = true, .run = run_getlk,
+	.reply = reply_lock,
 };
 
 void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
@@ -45,7 +52,7 @@ void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		return;
 	r->lock = *lock;
 	r->lock_owner = fi->lock_owner;
-	dispatch_here(r);
+	dispatch_lock(r);
 }
 
 static int run_setlk(struct request *r, struct error *err)
@@ -57,8 +64,18 @@ static int run_setlk(struct request *r, struct error *err)
 	return volume_setlk(r->file->volume, r->lock_owner, &r->lock, err);
 }
 
+/* The client was told that it has not got it. */
+static void drop_setlk(struct request *r)
+{
+	struct error ignored;
+
+	r->lock.l_type = F_UNLCK;
+	volume_setlk(r->file->volume, r->lock_owner, &r->lock, &ignored);
+}
+
 static const struct op setlk_op = {
-	.metric = METRIC_OTHER, .retries = true, .run = run_setlk, .reply = reply_done,
+	.node_op = NODE_DATA, .metric = METRIC_OTHER, .retries = true, .run = run_setlk,
+	.reply = reply_done, .drop = drop_setlk,
 };
 
 void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
@@ -71,8 +88,8 @@ void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	r->lock = *lock;
 	r->lock_owner = fi->lock_owner;
 	r->sleep = sleep;
-	r->verb = true; /* a lock is waited for as long as it takes */
-	dispatch_here(r);
+	r->verb = sleep; /* a lock is waited for as long as it takes */
+	dispatch_lock(r);
 }
 
 static int run_flock(struct request *r, struct error *err)
@@ -82,8 +99,16 @@ static int run_flock(struct request *r, struct error *err)
 	return ret < 0 ? ret : volume_flock(r->file->volume, r->flags, err);
 }
 
+static void drop_flock(struct request *r)
+{
+	struct error ignored;
+
+	volume_flock(r->file->volume, LOCK_UN, &ignored);
+}
+
 static const struct op flock_op = {
-	.metric = METRIC_OTHER, .retries = true, .run = run_flock, .reply = reply_done,
+	.node_op = NODE_DATA, .metric = METRIC_OTHER, .retries = true, .run = run_flock,
+	.reply = reply_done, .drop = drop_flock,
 };
 
 void op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int operation)
@@ -94,6 +119,6 @@ void op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int ope
 		return;
 	r->flags = operation & ~LOCK_NB;
 	r->sleep = !(operation & LOCK_NB);
-	r->verb = true;
-	dispatch_here(r);
+	r->verb = r->sleep;
+	dispatch_lock(r);
 }

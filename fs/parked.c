@@ -85,17 +85,6 @@ static void give_up(struct request *r, int code)
 	request_fail(r, -code, &err);
 }
 
-static void retry(struct request *r)
-{
-	struct error err = { 0 };
-	int ret = r->op->run(r, &err);
-
-	if (ret == -EAGAIN)
-		return;
-	request_ref(r);
-	request_done(r, ret, &err);
-}
-
 /* Those that wait for a lock, one after the other; each with a reference while the lock
  * is not held. */
 static void retry_all(void)
@@ -116,7 +105,7 @@ static void retry_all(void)
 		struct request *r = container_of(l, struct request, waiting);
 
 		if (!atomic_load(&r->answered))
-			retry(r);
+			request_retry(r);
 		request_unref(r);
 	}
 }

@@ -214,7 +214,8 @@ static void execute(struct request *r)
 	if (ret == REQUEST_PENDING)
 		return;
 	if (ret == -EAGAIN && r->op->retries && r->sleep) {
-		if (request_park(r))
+		atomic_store(&r->queued, false);
+		if (r->parked || request_park(r))
 			request_unref(r); /* parked.c's reference stays */
 		return;
 	}
@@ -229,6 +230,36 @@ static void run_task(struct task *t)
 		request_unref(r);
 	else
 		execute(r);
+}
+
+/* One at a time. Where there is no room it is asked the next time. */
+static void retry_on(struct request *r, struct executor *e)
+{
+	if (atomic_exchange(&r->queued, true))
+		return;
+	request_ref(r);
+	r->task.run = run_task;
+	if (executor_submit(e, &r->task) < 0) {
+		atomic_store(&r->queued, false);
+		request_unref(r);
+	}
+}
+
+void request_retry(struct request *r)
+{
+	struct executor *e = node_executor(r->node, r->op->node_op, NULL);
+	struct error err = { 0 };
+	int ret;
+
+	if (e) {
+		retry_on(r, e);
+		return;
+	}
+	ret = r->op->run(r, &err);
+	if (ret == -EAGAIN)
+		return;
+	request_ref(r);
+	request_done(r, ret, &err);
 }
 
 static void on_interrupt(fuse_req_t req, void *data)
@@ -309,6 +340,7 @@ void request_queue(struct request *r, struct executor *e)
 
 void dispatch_on(struct request *r, struct executor *e)
 {
+	atomic_store(&r->queued, e);
 	if (!e)
 		execute(r);
 	else if (request_park(r))

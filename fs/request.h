@@ -35,7 +35,7 @@ struct op {
 	/* ENOENT, EOPNOTSUPP and ERANGE are answers here, not failures to be told. */
 	bool may_miss, probes;
 	/* -EAGAIN means that another holds the lock: asked again every 20 ms if
-	 * request->sleep. */
+	 * request->sleep, where node_op runs. */
 	bool retries;
 	/* Results are left in request->out. 0, -errno, or REQUEST_PENDING: a completion
 	 * will call request_done. */
@@ -67,6 +67,7 @@ struct request {
 	atomic_int refs;
 	atomic_bool answered, cancelled, interrupted;
 	bool verb, parked; /* parked: parked.c's lock */
+	atomic_bool queued; /* on an executor, or about to be */
 	uint64_t started_ns;
 	struct call call;
 	struct task task;
@@ -119,6 +120,9 @@ void dispatch_on(struct request *r, struct executor *e); /* NULL: here */
 void request_queue(struct request *r, struct executor *e);
 /* Its work is done: result is what run would have returned. */
 void request_done(struct request *r, int result, struct error *err);
+
+/* Asks again for a lock. */
+void request_retry(struct request *r);
 
 /* Before it leaves the libfuse thread: own copies, its deadline, interrupts. false:
  * answered. */

@@ -149,3 +149,5 @@ int volume_setlk(struct volume_handle *h, uint64_t owner, const struct flock *lo
 int volume_getlk(struct volume_handle *h, uint64_t owner, struct flock *lock,
 		 struct error *err);
 void volume_unlock_owner(struct volume_handle *h, uint64_t owner); /* at its close */
+/* Whether there is anything to unlock; does not wait. */
+bool volume_locked_by(struct volume_handle *h, uint64_t owner);

@@ -202,6 +202,14 @@ int volume_getlk(struct volume_handle *h, uint64_t owner, struct flock *lock,
 	return r;
 }
 
+bool volume_locked_by(struct volume_handle *h, uint64_t owner)
+{
+	struct volume_locks *l = &h->of.volume->locks;
+
+	SCOPED_LOCK(&l->lock);
+	return find_owner(l, owner);
+}
+
 void volume_unlock_owner(struct volume_handle *h, uint64_t owner)
 {
 	struct volume_locks *l = &h->of.volume->locks;
