@@ -118,7 +118,9 @@ static int carry_out(struct tool *t, const struct operation *o, char **argv,
 		return error_set(err, EINVAL,
 				 "there is no table of partitions on '%s' any longer",
 				 t->path);
-	r = o->run(t, argv, err);
+	r = o->needs_table ? tool_check_alone(t, err) : 0;
+	if (r == 0)
+		r = o->run(t, argv, err);
 	if (r == 0 && o->run == run_vacate)
 		return tool_show(t, err);
 	/* what was written is what counts: not every mark can be */

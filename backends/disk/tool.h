@@ -36,6 +36,8 @@ int tool_open(struct tool *t, struct error *err);
 void tool_close(struct tool *t);
 /* The table as it is on the device. */
 int tool_read(struct tool *t, struct error *err);
+/* -EOPNOTSUPP: a change would lose what another table says. */
+int tool_check_alone(const struct tool *t, struct error *err);
 /* libparted's own name of a label; NULL: it has none. */
 const char *tool_label(const char *label);
 /* As error_set with EIO, and what libparted has said behind it. */

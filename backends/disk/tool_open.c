@@ -9,6 +9,13 @@
 
 #include "backends/disk/tool.h"
 
+/* A dos table, at the end of the first sector. */
+#define DOS_ENTRIES  446
+#define DOS_ENTRY    16
+#define DOS_END	     510
+#define DOS_TYPE     4
+#define DOS_TYPE_GPT 0xee
+
 #define LOCK_TRIES    1500
 #define LOCK_PAUSE_NS 10000000
 
@@ -154,6 +161,34 @@ int tool_read(struct tool *t, struct error *err)
 	if (!t->disk)
 		return tool_failed(t, err, "read the table of partitions of");
 	tool_forget();
+	return 0;
+}
+
+/*
+ * What stands in the first sector of a gpt, and libparted writes it anew: one entry that
+ * keeps other programs away. With more it is a second table, which other systems start
+ * from and which would be gone.
+ */
+int tool_check_alone(const struct tool *t, struct error *err)
+{
+	uint8_t sector[512];
+
+	if (strcmp(t->label, "gpt"))
+		return 0;
+	if (pread(t->fd, sector, sizeof(sector), 0) != sizeof(sector))
+		return error_set(err, EIO, "cannot read the first sector of '%s'",
+				 t->path);
+	for (size_t at = DOS_ENTRIES; at < DOS_END; at += DOS_ENTRY) {
+		uint8_t type = sector[at + DOS_TYPE];
+
+		if (type && type != DOS_TYPE_GPT)
+			return error_set(
+				err, EOPNOTSUPP,
+				"the table of partitions of '%s' is a hybrid one: other "
+				"systems read a dos table before it, which would be "
+				"lost; change both with gdisk or sfdisk",
+				t->path);
+	}
 	return 0;
 }
 

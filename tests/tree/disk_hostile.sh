@@ -1,6 +1,6 @@
 #!/bin/sh
-# Tables with bytes turned over, and several at work on one table: no crash, no half list, and the table is
-# one that sfdisk takes.
+# Tables with bytes turned over, two tables on one disk, and several at work on one table: no crash, no half
+# list, and the table is one that sfdisk takes.
 # limit: 120
 . "${0%/*}/lib.sh"
 . "${0%/*}/disks.sh"
@@ -41,6 +41,25 @@ for format in dos gpt mac sun; do
 	dd if=good of="$loop" bs=64k conv=notrunc status=none
 	partx -d "$loop" 2>/dev/null || :
 done
+rmdir "$pool"
+
+# -- a dos table before the gpt, for other systems: no change takes it away --
+
+new_pool gpt 64M
+touch "$pool/volumes/${name}1"
+printf '\200\0\0\0\014\0\0\0\0\010\0\0\0\010\0\0' | dd of="$loop" bs=1 seek=462 conv=notrunc,fsync status=none
+sfdisk -d "$loop" >good 2>/dev/null
+dd if="$loop" of=sector bs=512 count=1 status=none
+refuse EOPNOTSUPP hybrid touch "$pool/volumes/${name}2"
+refuse EOPNOTSUPP hybrid put "$pool/info/${name}1/capacity" 2M
+refuse EOPNOTSUPP hybrid rm "$pool/volumes/${name}1"
+size $M "$pool/volumes/${name}1"
+cmp -n 512 sector "$loop"
+sfdisk -d "$loop" 2>/dev/null | cmp - good
+put "$pool/ctl" stop
+refuse EBUSY "${name}1" put "$pool/ctl" delete
+put "$pool/ctl" 'build overwrite'
+cmp -s -n 512 sector "$loop" && fail "build overwrite left the other table"
 rmdir "$pool"
 
 # -- several at once --
