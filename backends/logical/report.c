@@ -38,7 +38,7 @@ const char *const report_words[] = {
 	"--configreport",
 	"seg",
 	"-o",
-	"lv_name,chunk_size,seg_pe_ranges",
+	"lv_name,chunk_size,zero,seg_pe_ranges",
 	NULL
 };
 
@@ -262,12 +262,14 @@ static int read_segment(const json_t *row, struct vg *out, struct error *err)
 	struct lv *lv;
 	int r;
 
-	if (!name || !ranges)
+	if (!name || !ranges || !text_of(row, "zero"))
 		return malformed("a segment", err);
 	r = read_number(row, "chunk_size", &chunk, err);
 	lv = r < 0 ? NULL : vg_find(out, name);
-	if (lv && lv->kind == LV_THINPOOL)
+	if (lv && lv->kind == LV_THINPOOL) {
 		lv->chunk = chunk;
+		lv->zeroes = holds(row, "zero");
+	}
 	return lv ? add_ranges(lv, ranges, out->extent_size, err) : r;
 }
 

@@ -31,6 +31,7 @@ struct lv {
 	uint64_t size;	      /* bytes; what a reader gets */
 	uint64_t room;	      /* bytes it takes of the volume group; of thin ones: 0 */
 	uint64_t chunk;	      /* of thin pools: bytes that are given and taken at once */
+	bool zeroes;	      /* of thin pools: what is given reads as zeros */
 	unsigned filled; /* hundredths of a per cent: of room, of thin ones of size */
 	bool active, open;
 	bool skipped; /* not to be activated by starting the pool */

@@ -228,13 +228,15 @@ static void device_clear(struct device *d)
 	free(d->path);
 }
 
+/* Where the pool does not zero what it gives (lvcreate -Zn), what was discarded reads as
+ * zeros only until a part of its chunk is written. */
 static uint64_t chunk_of(const struct logical_pool *p, const struct lv *lv)
 {
 	const struct lv *in = NULL;
 
 	if (lv->kind == LV_THIN && lv->pool)
 		in = vg_find(&p->vg, lv->pool);
-	return in ? in->chunk : 0;
+	return in && in->zeroes ? in->chunk : 0;
 }
 
 static int find_device(struct logical_pool *p, const char *name, const char *snap,

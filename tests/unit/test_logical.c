@@ -121,9 +121,10 @@ static void test_maps(void **state)
 	"\"lv_device_open\":\"\",\"lv_skip_activation\":\"\","                          \
 	"\"lv_snapshot_invalid\":\"unknown\",\"lv_tags\":\"" tags "\"}"
 #define PLAIN(name) LV(name, "41943040", "", "public", "linear", "", "", "", "")
-#define SEG(name, ranges)                                                                \
-	"{\"lv_name\":\"" name "\",\"chunk_size\":\"65536\",\"seg_pe_ranges\":\"" ranges \
-	"\"}"
+#define SEG_OF(name, zero, ranges)                                            \
+	"{\"lv_name\":\"" name "\",\"chunk_size\":\"65536\",\"zero\":\"" zero \
+	"\",\"seg_pe_ranges\":\"" ranges "\"}"
+#define SEG(name, ranges) SEG_OF(name, "unknown", ranges)
 #define REPORT(lvs, segs) \
 	"{\"report\":[{" VG "," PV ",\"lv\":[" lvs "]," PVSEG ",\"seg\":[" segs "]}]}"
 
@@ -139,6 +140,7 @@ static void test_report(void **state)
 		LV("thin0", "1073741824", "", "public,origin,thinorigin", "thin,sparse",
 		   "", "tp", "12.34", "") ","
 		LV("tp", "83886080", "", "private", "thin,pool", "", "", "0.00", "") ","
+		LV("raw", "83886080", "", "private", "thin,pool", "", "", "0.00", "") ","
 		LV("cow", "46137344", "41943040", "public,snapshot,thicksnapshot", "linear",
 		   "lin", "", "3.5", "") ","
 		LV("sparse", "16777216", "104857600", "public,snapshot,thicksnapshot",
@@ -150,7 +152,7 @@ static void test_report(void **state)
 		   "storagefs.id=uuid-lin") ","
 		LV("lin", "41943040", "41943040", "public,origin,thickorigin", "linear", "",
 		   "", "", "mine"),
-		SEG("tp", "tp_tdata:0-19") ","
+		SEG_OF("tp", "zero", "tp_tdata:0-19") "," SEG_OF("raw", "", "") ","
 		SEG("lin", "/dev/disk/by-path/pci-0000:00:1f.2:10-13 /dev/sdf:0-3") ","
 		SEG("thin0", "") "," SEG("gone", "/dev/sda:1-2"));
 	/* clang-format on */
@@ -163,7 +165,7 @@ static void test_report(void **state)
 	assert_int_equal(g.free, 1908408320);
 	assert_int_equal(g.n_pvs, 2);
 	assert_string_equal(g.pvs[1], "/dev/sdf");
-	assert_int_equal(g.n_lvs, 7);
+	assert_int_equal(g.n_lvs, 8);
 
 	lin = vg_find(&g, "lin");
 	assert_true(lv_is_volume(lin));
@@ -183,6 +185,7 @@ static void test_report(void **state)
 	lv = vg_find(&g, "tp");
 	assert_int_equal(lv->kind, LV_THINPOOL);
 	assert_int_equal(lv->chunk, 65536);
+	assert_true(lv->zeroes && !vg_find(&g, "raw")->zeroes);
 	assert_false(lv_is_volume(lv));
 	lv = vg_find(&g, "cow");
 	assert_int_equal(lv->kind, LV_SNAPSHOT);

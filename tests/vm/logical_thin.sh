@@ -79,6 +79,19 @@ put "$pool/info/e/ctl" 'wipe trim'
 [ "$(lv e data_percent)" = 0.00 ] || fail "e has $(lv e data_percent)% after it was trimmed"
 rm "$pool/volumes/e" "$pool/volumes/t"
 
+# what was skipped is zeros for good, also where the thin pool does not zero the chunks that it gives
+lvchange -qqy -Zn vg0/tp
+lvchange -qqy --discards nopassdown vg0/tp
+mkdir "$pool/info/z"
+echo 64M >"$pool/info/z/capacity"
+touch "$pool/volumes/z"
+yes | head -c 64M | dd of="$pool/volumes/z" bs=1M iflag=fullblock conv=fsync status=none
+cp --sparse=always "$tmp/image" "$pool/volumes/z"
+dd if=/dev/zero of="$pool/volumes/z" bs=4k count=1 seek=1500 conv=notrunc,fsync status=none
+echo 1 >/proc/sys/vm/drop_caches
+cmp -n "$(stat -c %s "$tmp/image")" "$tmp/image" /dev/vg0/z
+rm "$pool/volumes/z"
+
 # without a thin pool
 lvremove -qqy vg0/tp
 mkdir "$pool/info/s" "$pool/info/f"
