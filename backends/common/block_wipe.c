@@ -26,12 +26,15 @@
 
 /* -- LVM -- */
 
-/* Whether LVM of this host takes it for its own: what a guest has made on a volume is not
- * seen by it, or filtered out. 1, and the group's name if it is in one. */
+/* Whether LVM of this host sees it: what a guest has made on a volume is not seen, or
+ * filtered out. A group of another host, or of several, may be in use there. 1, and the
+ * group's name if it is in one. */
 static int ask_lvm(const char *path, struct buf *vg, struct error *err)
 {
-	const char *argv[] = { "lvm", "pvs",	 "--readonly", "--noheadings",
-			       "-o",  "vg_name", path,	       NULL };
+	const char *argv[] = { "lvm",	    "pvs",	"--readonly",
+			       "--foreign", "--shared", "--noheadings",
+			       "-o",	    "vg_name",	path,
+			       NULL };
 	struct run run = { .argv = argv,
 			   .output = vg,
 			   .deadline_ns = clock_now() + LVM_NS };

@@ -92,7 +92,16 @@ refuse EBUSY 'vgdisk-lv' rm "$pool/volumes/${name}3"
 refuse EBUSY 'vgdisk-lv' put "$pool/info/${name}3/ctl" 'wipe zero'
 vgremove -qqff vgdisk >"$tmp/out" 2>&1
 refuse EBUSY 'physical volume' rm "$pool/volumes/${name}3"
-pvremove -qq "${disk}3" >"$tmp/out" 2>&1
+# and the groups that LVM of this host sees and does not touch: another host's, several hosts'
+vgcreate -qq --systemid elsewhere vgthere "${disk}3" >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
+refuse EBUSY "'vgthere'" put "$pool/info/${name}3/ctl" 'wipe zero'
+wipefs -q -a "${disk}3"
+vgcreate -qq vgshared "${disk}3" >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
+vgcfgbackup -qq -f "$tmp/group" vgshared
+sed -i 's/^\tflags = .*/&\n\tlock_type = "sanlock"\n\tlock_args = "1.0.0:lvmlock"/' "$tmp/group"
+vgcfgrestore -qq -f "$tmp/group" vgshared
+refuse EBUSY "'vgshared'" rm "$pool/volumes/${name}3"
+wipefs -q -a "${disk}3"
 eventually 10 rm "$pool/volumes/${name}3"
 
 # 128, which is what the table can have, made by another program; udev, which takes a third of a second
