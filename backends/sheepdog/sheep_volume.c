@@ -209,6 +209,18 @@ static int find_base(struct sheep_pool *sp, const char *path, struct sheep_vdi *
 		path);
 }
 
+/* One that cannot have its size was not made. */
+static int size_clone(struct sheep_pool *sp, const char *name, uint64_t size,
+		      struct call *call, struct error *err)
+{
+	int r = sheep_vol_resize(sp, name, size, 0, call, err);
+	struct sheep_vdi made;
+
+	if (r < 0 && vdi_find(sp, name, NULL, 0, &made, call, NULL) == 0)
+		vdi_delete(sp, &made, call, NULL);
+	return r;
+}
+
 static int create_clone(struct sheep_pool *sp, const char *name,
 			const struct volume_spec *spec, struct call *call,
 			struct error *err)
@@ -230,9 +242,7 @@ static int create_clone(struct sheep_pool *sp, const char *name,
 	r = check_size(size, base.shift, name, err);
 	if (r == 0)
 		r = vdi_new(sp, name, base.size, &base, 0, &vid, call, err);
-	return r < 0 || size == base.size
-		       ? r
-		       : sheep_vol_resize(sp, name, size, 0, call, err);
+	return r < 0 || size == base.size ? r : size_clone(sp, name, size, call, err);
 }
 
 int sheep_vol_create(void *pool, const char *name, const struct volume_spec *spec,

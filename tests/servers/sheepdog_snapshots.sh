@@ -98,6 +98,13 @@ clone larger v@one $((20 * M))
 size $((20 * M)) volumes/larger
 cmp -n $((9 * M)) volumes/larger "$tmp/first" || fail "a larger clone differs"
 [ "$(tail -c $((11 * M)) volumes/larger | tr -d '\0' | wc -c)" = 0 ] || fail "a larger clone's end"
+if [ -z "$real" ]; then # one that could not be made larger was not made
+	fault write:inode result 0x03
+	expect_errno EIO clone torn v@one $((20 * M))
+	[ "$(tell fired)" -gt 0 ] || fail "nothing met the fault"
+	[ ! -e volumes/torn ] || fail "there is a clone of another size"
+	rmdir info/torn
+fi
 mkdir info/bad
 for backing in v@missing nothing@one v "$PWD/volumes/v" /etc/passwd; do
 	if put info/bad/xml "<volume><name>bad</name><capacity>9437184</capacity>
@@ -199,6 +206,7 @@ no_leftovers
 
 if [ -z "$real" ]; then
 	# in the middle of a stream of writes, at both kinds of them
+	before=$(tell fired)
 	for when in write:data create; do
 		[ "$when" = write:data ] || sheep_snapshot w shared
 		fault "$when" nth=2 before snapshot w "$(echo "$when" | tr -d :)"
@@ -207,7 +215,7 @@ if [ -z "$real" ]; then
 		overwrite "$tmp/second" w
 		same volumes/w "$tmp/second"
 	done
-	[ "$(tell fired)" = 2 ] || fail "a snapshot was not taken between"
+	[ "$(tell fired)" = $((before + 2)) ] || fail "a snapshot was not taken between"
 	sheep_same w "$tmp/second"
 	# between our looking up and the snapshot: what is frozen is not a foreign volume's past
 	fault new before snapshot w between
