@@ -307,6 +307,40 @@ static struct vol_attr new_permissions(const struct volume_spec *want,
 	return a;
 }
 
+static int set_some(struct pool *p, const struct use *u, const char *name,
+		    const struct vol_attr *a, unsigned mask, struct call *call,
+		    struct error *err)
+{
+	struct vol_attr some = *a;
+
+	some.mask &= mask;
+	return some.mask ? volume_setattr_in(p, u, name, &some, call, err) : 0;
+}
+
+/* The owner first, since that may be refused, and put back when the size cannot be had;
+ * the mode last, since nobody may be able to write then. */
+static int change(struct pool *p, const struct use *u, const char *name,
+		  const struct vol_attr *a, const struct volume_spec *is,
+		  uint64_t capacity, struct call *call, struct error *err)
+{
+	struct vol_attr before = { .mask = a->mask,
+				   .uid = is->permissions.owner,
+				   .gid = is->permissions.group };
+	int r = set_some(p, u, name, a, VOL_UID | VOL_GID, call, err);
+
+	if (r < 0)
+		return r;
+	if (capacity > is->capacity)
+		r = grow(p, u, name, capacity, call, err);
+	if (r < 0)
+		set_some(p, u, name, &before, VOL_UID | VOL_GID, call, NULL);
+	else
+		r = set_some(p, u, name, a, VOL_MODE, call, err);
+	if (r == 0 && a->mask)
+		volume_event(p, EVENT_VOLUME_CHANGED, name, NULL);
+	return r;
+}
+
 static int apply(struct pool *p, const struct use *u, const char *name,
 		 const struct volume_spec *want, struct call *call, struct error *err)
 {
@@ -333,14 +367,7 @@ static int apply(struct pool *p, const struct use *u, const char *name,
 
 	struct vol_attr a = new_permissions(want, &is);
 
-	if (capacity > is.capacity)
-		r = grow(p, u, name, capacity, call, err);
-	if (r == 0 && a.mask) {
-		r = volume_setattr_in(p, u, name, &a, call, err);
-		if (r == 0)
-			volume_event(p, EVENT_VOLUME_CHANGED, name, NULL);
-	}
-	return r;
+	return change(p, u, name, &a, &is, capacity, call, err);
 }
 
 /* As libvirt does it: without <allocation> all is allocated, and without <mode> the
