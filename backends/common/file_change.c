@@ -35,7 +35,14 @@ int rename_noreplace(int from_dir, const char *from, int to_dir, const char *to)
 	/* no flags on this filesystem (NFS): link is the call that never replaces */
 	if (linkat(from_dir, from, to_dir, to, 0) < 0)
 		return -1;
-	return unlinkat(from_dir, from, 0);
+	if (!unlinkat(from_dir, from, 0))
+		return 0;
+
+	int code = errno;
+
+	unlinkat(to_dir, to, 0);
+	errno = code;
+	return -1;
 }
 
 static int exchange(struct file_pool *fp, const char *from, const char *to,

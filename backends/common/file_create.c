@@ -79,12 +79,13 @@ static int fill(struct file_pool *fp, int fd, const struct volume_spec *spec,
 	return r < 0 ? r : file_set_owner(fp, fd, spec, call, err);
 }
 
-/* touch: nothing in it can fail half way but its owner. */
+/* touch: nothing in it can fail half way but its owner; what a crash leaves is usable. */
 static int create_empty(struct file_pool *fp, const char *name,
 			const struct volume_spec *spec, struct call *call,
 			struct error *err)
 {
-	AUTO_FD int fd = openat(fp->dir, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0);
+	AUTO_FD int fd =
+		openat(fp->dir, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)

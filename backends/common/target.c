@@ -32,11 +32,16 @@ static int make_parents(const char *target, struct error *err)
 	return 0;
 }
 
+static int wanted_mode(const struct pool_spec *spec)
+{
+	return spec->permissions.mode < 0 ? DEFAULT_MODE : spec->permissions.mode;
+}
+
 static int set_permissions(int fd, const struct pool_spec *spec, bool made,
 			   struct error *err)
 {
 	const struct permissions *p = &spec->permissions;
-	int mode = p->mode < 0 && made ? DEFAULT_MODE : p->mode;
+	int mode = made ? wanted_mode(spec) : p->mode;
 
 	if ((p->owner >= 0 || p->group >= 0) && fchown(fd, p->owner, p->group) < 0)
 		return error_errno(err,
@@ -89,14 +94,18 @@ int target_make(const struct pool_spec *spec, struct error *err)
 	r = make_parents(spec->target, err);
 	if (r < 0)
 		return r;
-	made = mkdir(spec->target, 0700) == 0;
+	made = mkdir(spec->target, wanted_mode(spec)) == 0;
 	if (!made && errno != EEXIST)
 		return error_errno(err, "cannot create directory '%s'", spec->target);
 	dir = open(spec->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return error_errno(err, "cannot open directory '%s'", spec->target);
 	r = set_permissions(dir, spec, made, err);
-	return r < 0 ? r : set_cow(dir, spec, err);
+	if (r == 0)
+		r = set_cow(dir, spec, err);
+	if (r < 0 && made)
+		rmdir(spec->target);
+	return r;
 }
 
 int target_remove(const struct pool_spec *spec, struct error *err)
