@@ -1,6 +1,6 @@
 #!/bin/sh
-# Each call with which a definition, an attribute, a secret or a target directory is stored fails, and
-# kills the daemon: what was there is there afterwards, or what was to be, whole; failures are told.
+# Each call with which a definition, an attribute, a secret or a target directory is stored fails,
+# and kills the daemon: what was there is there afterwards, or what was to be; failures are told.
 # limit: 240
 mount=no
 . "${0%/*}/lib.sh"
