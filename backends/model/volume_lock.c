@@ -1,7 +1,7 @@
 /*
- * Locks on open volumes, as locks on what is behind them: flock on the handle's
- * descriptor, record locks as OFD locks on one descriptor per owner, reopened through
- * /proc/self/fd. Volumes without a descriptor have a memfd that bears them.
+ * Locks on open volumes, as locks on what is behind them: flock on one descriptor per
+ * handle, record locks as OFD locks on one per owner, reopened through /proc/self/fd.
+ * Volumes without a descriptor have a memfd that bears them.
  *
  * volume_locks.lock guards the list of owners; it is not held while locking, which may
  * wait for a file server.
@@ -255,12 +255,17 @@ void volume_locks_close(struct volume_handle *h)
 
 /* -- flock -- */
 
+/* The volume's own descriptor is the kernel's too, which may keep it beyond our close:
+ * whichever was opened first stands for the file until all have gone. */
 static int flock_bearer(struct volume_handle *h, struct error *err)
 {
 	AUTO_FD int fd = -1;
 
-	if (h->file.fd >= 0)
-		return h->file.fd;
+	{
+		SCOPED_LOCK(&h->lock);
+		if (h->flock_fd >= 0)
+			return h->flock_fd;
+	}
 	fd = reopen(h, err);
 	if (fd < 0)
 		return take_fd(&fd);

@@ -83,6 +83,22 @@ except BlockingIOError:
 fcntl.flock(one, fcntl.LOCK_UN)
 fcntl.flock(two, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
+# it ends with its own description, though others of the file stay open
+def had(fd):
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+os.close(one)
+os.close(two)
+one, two = os.open(a, os.O_RDWR), os.open(a, os.O_RDWR)
+assert soon(had, one)
+os.close(one)
+assert soon(had, two), "a flock outlived its description"
+fcntl.flock(two, fcntl.LOCK_UN)
+
 # who waits gets it when it is free
 pid = os.fork()
 if pid == 0:
