@@ -156,9 +156,10 @@ static int keep_attributes(struct pool *p, const struct use *u, const char *name
 
 	if (USE_HAS(u, vol_setattr) && volume_class(u) == VOLUMES_ARE_FILES)
 		return 0;
-	/* Also when it is sized: an older one of that name may have been removed from
-	 * outside. */
-	a.unsized = volume_class(u) == VOLUMES_PROVISIONED && !spec->has_capacity;
+	/* Also when it is sized, as a clone is by what it was made from: an older one of
+	 * that name may have been removed from outside. */
+	a.unsized = volume_class(u) == VOLUMES_PROVISIONED && !spec->has_capacity &&
+		    !spec->backing.path;
 	if (!USE_HAS(u, vol_setattr)) {
 		a.mode = spec->permissions.mode;
 		a.uid = spec->permissions.owner;

@@ -27,6 +27,7 @@
 #define GROW_LEAST (UINT64_C(16) << 20)
 #define GROW_MOST  (UINT64_C(1) << 30)
 #define GROW_CLOSE (UINT64_C(1) << 20) /* to what is needed: it is made do with that */
+#define SMALL	   (UINT64_C(16) << 20) /* no type's smallest is larger, but by its unit */
 #define ZERO_PIECE (UINT64_C(256) << 20) /* a gap is filled in steps, each of which counts */
 
 void volume_space_init(struct volume_space *s)
@@ -167,7 +168,7 @@ static int make_sized(struct pool *p, struct volume *v, struct error *err)
 	return 0;
 }
 
-/* The first write to one that is not sized yet. */
+/* One that is not sized yet is written to. */
 static int begin(struct pool *p, struct volume *v, struct error *err)
 {
 	int r = v->space.begun ? 0 : forget_unsized(p, v->name, err);
@@ -303,17 +304,37 @@ static int fill_gap(struct volume_handle *h, uint64_t to, struct io_late *late,
 	}
 }
 
+/* What SOURCE calls unsized is as small as the type makes it, unless others have resized
+ * it since, or have made one of that name: it may hold what they wrote, which no gap of
+ * ours is zeroed over. */
+static int first_write(struct volume_handle *h, struct call *call, struct error *err)
+{
+	struct volume *v = h->of.volume;
+	uint64_t size = v->space.size, least = SMALL;
+	int r = ask_size(&h->use, v->name, &size, call, err);
+
+	if (r < 0 && r != -ENOENT) /* removed while it is open */
+		return r;
+	if (USE_HAS(&h->use, vol_unit))
+		least = MAX(least, h->use.backend->vol_unit(h->use.pool));
+	if (size <= least)
+		return begin(h->pool, v, err);
+	set_size(&v->space, size);
+	return make_sized(h->pool, v, err);
+}
+
 /* Where a write to [.., end) of this volume has to stop; grows what may grow. */
 static int make_room(struct volume_handle *h, uint64_t *end, struct call *call,
 		     struct error *err)
 {
 	struct volume *v = h->of.volume;
 	struct volume_space *s = &v->space;
-	uint64_t size = s->size;
+	uint64_t size;
 	int r = 0;
 
-	if (s->unsized)
-		r = begin(h->pool, v, err);
+	if (s->unsized && !s->begun)
+		r = first_write(h, call, err);
+	size = s->size;
 	if (r < 0 || *end <= size)
 		return r;
 	if (s->unsized)

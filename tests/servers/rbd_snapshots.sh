@@ -99,6 +99,9 @@ cmp "$tmp/out" "$tmp/first" || fail "a sparse cp of a clone took its parent's by
 cp volumes/child2 volumes/full
 rbd info full | grep -q parent && fail "a copy depends on its source's parent"
 same volumes/full "$tmp/first" || fail "a copy of a clone differs"
+dd if="$tmp/second" of=volumes/child2 conv=notrunc bs=1M seek=1 skip=1 count=1 status=none
+dd if=volumes/child2 bs=1M count=1 status=none | cmp -n $M - "$tmp/first" ||
+	fail "a first write further on took what a clone has before it"
 dd if="$tmp/second" of=volumes/child2 conv=notrunc bs=1M count=2 status=none
 same volumes/child2 "$tmp/second" $((2 * M)) || fail "a clone does not keep what is written"
 cmp -i $((2 * M)) volumes/child2 "$tmp/first" || fail "writing a clone lost the rest"

@@ -54,6 +54,13 @@ size "$(stat -c %s volumes/v)" snapshots/v/s
 if sh -c 'echo x >>snapshots/v/s' 2>/dev/null; then
 	fail "a snapshot was written"
 fi
+mkdir info/clone
+put info/clone/xml '<volume><backingStore><path>v@s</path></backingStore></volume>'
+printf changed | dd of=volumes/clone bs=1 seek=4000000 conv=notrunc status=none
+cmp -n 4000000 volumes/clone "$tmp/data" || fail "a write to a clone took what is before it"
+cmp -i 4000007 volumes/clone "$tmp/data" | grep -q differ &&
+	fail "a write to a clone took what is behind it"
+rm volumes/clone
 put info/v/ctl 'revert s'
 cmp -n 5000000 volumes/v "$tmp/data" || fail "revert"
 rm snapshots/v/s
