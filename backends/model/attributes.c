@@ -137,8 +137,10 @@ static int parse_volume(struct attributes *a, char *words)
 			e->attributes.uid = strtoul(word + 4, NULL, 10);
 		else if (!strncmp(word, "gid=", 4))
 			e->attributes.gid = strtoul(word + 4, NULL, 10);
-		else if (!strcmp(word, "unsized"))
+		else if (!strncmp(word, "unsized=", 8)) {
 			e->attributes.unsized = true;
+			e->attributes.made = strtoull(word + 8, NULL, 10);
+		}
 	}
 	return 0;
 }
@@ -175,7 +177,7 @@ static int print_volume(const struct entry *e, struct buf *out)
 	if (!r && v->gid >= 0)
 		r = buf_printf(out, " gid=%" PRId64, v->gid);
 	if (!r && v->unsized)
-		r = buf_puts(out, " unsized");
+		r = buf_printf(out, " unsized=%" PRIu64, v->made);
 	return r ? r : buf_putc(out, '\n');
 }
 
@@ -384,7 +386,7 @@ void attributes_volume(struct attributes *a, const char *volume,
 static bool equal(const struct volume_attributes *a, const struct volume_attributes *b)
 {
 	return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid &&
-	       a->unsized == b->unsized;
+	       a->unsized == b->unsized && a->made == b->made;
 }
 
 /* With the lock held: in memory only. -ENOMEM. */

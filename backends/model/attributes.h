@@ -2,7 +2,7 @@
  * What a pool's own definition cannot hold: SOURCE/attributes/NAME. Thread safe. One line
  * each:
  *	protected 0|1
- *	volume NAME-with-\xHH-escapes [mode=0640] [uid=0] [gid=0] [unsized]
+ *	volume NAME-with-\xHH-escapes [mode=0640] [uid=0] [gid=0] [unsized=BYTES]
  *
  * Written whole (new file, fsync, rename, fsync of the directory) at each change.
  */
@@ -33,7 +33,8 @@ int attributes_set_protected(struct attributes *a, bool on, struct error *err);
 struct volume_attributes {
 	int mode;	  /* -1: not kept */
 	int64_t uid, gid; /* -1: not kept */
-	bool unsized;	  /* a provisioned volume that grows as it is written */
+	bool unsized;	  /* a provisioned volume that grows as it is written, */
+	uint64_t made;	  /* and the bytes it was made with */
 };
 #define VOLUME_ATTRIBUTES_INIT                   \
 	{                                        \

@@ -150,9 +150,12 @@ int volume_stat(struct pool *p, const char *name, struct vol_stat *out, struct c
 
 /* What the model has to keep of a new volume; failing to is told, but undoes nothing. */
 static int keep_attributes(struct pool *p, const struct use *u, const char *name,
-			   const struct volume_spec *spec, struct error *err)
+			   const struct volume_spec *spec, struct call *call,
+			   struct error *err)
 {
 	struct volume_attributes a = VOLUME_ATTRIBUTES_INIT;
+	struct vol_stat st = { 0 };
+	int r = 0, kept;
 
 	if (USE_HAS(u, vol_setattr) && volume_class(u) == VOLUMES_ARE_FILES)
 		return 0;
@@ -165,7 +168,13 @@ static int keep_attributes(struct pool *p, const struct use *u, const char *name
 		a.uid = spec->permissions.owner;
 		a.gid = spec->permissions.group;
 	}
-	return attributes_set_volume(pool_attributes(p), name, &a, err);
+	if (a.unsized) {
+		r = u->backend->vol_stat(u->pool, name, &st, call, err);
+		a.unsized = r == 0;
+		a.made = st.size;
+	}
+	kept = attributes_set_volume(pool_attributes(p), name, &a, r < 0 ? NULL : err);
+	return r < 0 ? r : kept;
 }
 
 /* Owner and group: the description's, else the pool's for its volumes, else who asks. */
@@ -207,7 +216,7 @@ int volume_create_in(struct pool *p, const struct use *u, const char *name,
 		return r;
 	plan_drop(p, name);
 	volumes_removed(pool_volumes(p), name); /* the error of its first try, say */
-	r = keep_attributes(p, u, name, spec, err);
+	r = keep_attributes(p, u, name, spec, call, err);
 	volume_event(p, EVENT_VOLUME_ADDED, name, NULL);
 	return r;
 }

@@ -27,7 +27,6 @@
 #define GROW_LEAST (UINT64_C(16) << 20)
 #define GROW_MOST  (UINT64_C(1) << 30)
 #define GROW_CLOSE (UINT64_C(1) << 20) /* to what is needed: it is made do with that */
-#define SMALL	   (UINT64_C(16) << 20) /* no type's smallest is larger, but by its unit */
 #define ZERO_PIECE (UINT64_C(256) << 20) /* a gap is filled in steps, each of which counts */
 
 void volume_space_init(struct volume_space *s)
@@ -52,6 +51,7 @@ void volume_space_load(struct pool *p, struct volume *v, const struct vol_stat *
 		return;
 	v->space.loaded = true;
 	v->space.unsized = a.unsized;
+	v->space.made = a.made;
 	v->space.size = v->space.base = st->size;
 }
 
@@ -154,6 +154,7 @@ static int forget_unsized(struct pool *p, const char *name, struct error *err)
 	if (!a.unsized)
 		return 0;
 	a.unsized = false;
+	a.made = 0;
 	return attributes_set_volume(pool_attributes(p), name, &a, err);
 }
 
@@ -304,20 +305,17 @@ static int fill_gap(struct volume_handle *h, uint64_t to, struct io_late *late,
 	}
 }
 
-/* What SOURCE calls unsized is as small as the type makes it, unless others have resized
- * it since, or have made one of that name: it may hold what they wrote, which no gap of
- * ours is zeroed over. */
+/* One of another size than it was made with was resized by others since, or made anew by
+ * them: it may hold what they wrote, which no gap of ours is zeroed over. */
 static int first_write(struct volume_handle *h, struct call *call, struct error *err)
 {
 	struct volume *v = h->of.volume;
-	uint64_t size = v->space.size, least = SMALL;
+	uint64_t size = v->space.made;
 	int r = ask_size(&h->use, v->name, &size, call, err);
 
 	if (r < 0 && r != -ENOENT) /* removed while it is open */
 		return r;
-	if (USE_HAS(&h->use, vol_unit))
-		least = MAX(least, h->use.backend->vol_unit(h->use.pool));
-	if (size <= least)
+	if (size == v->space.made)
 		return begin(h->pool, v, err);
 	set_size(&v->space, size);
 	return make_sized(h->pool, v, err);

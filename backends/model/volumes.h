@@ -51,6 +51,7 @@ struct volume_space {
 	bool unsized;           /* grows as it is written */
 	bool begun;             /* unsized, and written to */
 	uint64_t size;          /* as provisioned */
+	uint64_t made;          /* unsized: bytes that it was made with */
 	uint64_t base;          /* unsized: before we grew it */
 	uint64_t high;          /* unsized: behind the highest byte written */
 };

@@ -53,15 +53,15 @@ eventually 3 sh -c '! ls volumes/another'
 
 # made by us, sized and written by others: no gap before a write of ours is zeroed
 touch volumes/touched
-rbd resize --no-progress --size 24M touched
+rbd resize --no-progress --size 8M touched
 ask_ceph images <<-'END'
 	with rbd.Image(pool, 'touched') as image:
 	    image.write(b'written by others', 4096)
 END
-printf ours | dd of=volumes/touched bs=1M seek=20 conv=notrunc status=none
+printf ours | dd of=volumes/touched bs=1M seek=6 conv=notrunc status=none
 dd if=volumes/touched bs=4096 skip=1 count=1 status=none | grep -aq '^written by others' ||
 	fail "what others had written was zeroed"
-size $((24 * M)) volumes/touched
+size $((8 * M)) volumes/touched
 rm volumes/touched
 
 # from then on it is full where it ends

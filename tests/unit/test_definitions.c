@@ -359,6 +359,7 @@ static void expect_volume(struct attributes *a, const char *name, int mode, int6
 	assert_int_equal(v.mode, mode);
 	assert_int_equal(v.uid, uid);
 	assert_int_equal(v.unsized, unsized);
+	assert_int_equal(v.made, unsized ? 4096 : 0);
 }
 
 static void test_attributes(void **state)
@@ -366,7 +367,7 @@ static void test_attributes(void **state)
 	struct attributes *a = attributes_load("p");
 	struct volume_attributes one = { .mode = 0640, .uid = 5, .gid = 6 };
 	struct volume_attributes two = {
-		.mode = -1, .uid = -1, .gid = -1, .unsized = true
+		.mode = -1, .uid = -1, .gid = -1, .unsized = true, .made = 4096
 	};
 	struct volume_attributes forget = VOLUME_ATTRIBUTES_INIT;
 
@@ -430,8 +431,8 @@ static void test_unreadable_attributes(void **state)
 	expect_volume(a, "x", -1, -1, false);
 	assert_true(exists("attributes/p"));
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(store_file("attributes/p", "volume x unsized\n", 17, 0600, NULL),
-			 0);
+	assert_int_equal(
+		store_file("attributes/p", "volume x unsized=4096\n", 22, 0600, NULL), 0);
 	expect_volume(a, "x", -1, -1, true);
 	assert_int_equal(attributes_protected(a), CHOICE_UNSET);
 	assert_int_equal(attributes_set_protected(a, false, &err), 0);

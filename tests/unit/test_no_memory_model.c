@@ -125,7 +125,7 @@ static int pools_come_and_go(struct error *err)
 
 /* -- what SOURCE keeps -- */
 
-static const char kept[] = "protected 1\nvolume old mode=0640 uid=7 gid=8\nvolume new unsized\n";
+static const char kept[] = "protected 1\nvolume old mode=0640 uid=7 gid=8\nvolume new unsized=512\n";
 
 static void check_attributes(void)
 {
