@@ -128,6 +128,7 @@ extern const struct kind value_kind;    /* a value or verb per write */
 extern const struct kind
 	document_kind; /* XML, committed by the write that completes it */
 extern const struct kind stream_kind;   /* events */
+/* What a node of events gets when it is looked up: where its log begins. */
 uint64_t stream_ident(void);
 extern const struct kind
 	described_kind; /* rows, one of them a document that editors edit */

@@ -4,7 +4,7 @@
  *	protected 0|1
  *	volume NAME-with-\xHH-escapes [mode=0640] [uid=0] [gid=0] [unsized=BYTES]
  *
- * Written whole (new file, fsync, rename, fsync of the directory) at each change.
+ * Written whole at each change, as store_file does it.
  */
 #pragma once
 
